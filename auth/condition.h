@@ -1,0 +1,52 @@
+// Conditions: may this principal? A tree of everyone, nobody, subjects, claim tests and all/any/not.
+// Comparison is exact and typed; a missing claim matches nothing.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "auth/principal.h"
+#include "auth/scalar.h"
+
+namespace auth {
+
+// What `{name}` stands for in a value: captured from a path or a room name.
+using Captures = std::span<const std::pair<std::string_view, std::string_view>>;
+
+struct Condition {
+  enum class Kind : std::uint8_t {
+    Everyone,
+    Nobody,
+    Subjects,    // `subjects` contains the subject
+    Equals,      // `claim` is the scalar values[0]
+    In,          // `claim` is one of `values`
+    Contains,    // `claim` is an array with values[0] in it, or a string with it as a word
+    Capability,  // `claim` lists patterns, one of which fits the room (at the handshake: false)
+    All,
+    Any,
+    Not,
+  };
+
+  Kind kind = Kind::Nobody;
+  std::vector<std::string> subjects;
+  std::string claim;           // exact name, or a JSON Pointer; "sub" is the subject
+  std::vector<Scalar> values;  // strings may contain {name}
+  std::vector<Condition> children;
+  int line = 0;  // where the policy says so; 0: nowhere
+};
+
+bool holds(const Condition& condition, const Principal& principal, Captures captures = {});
+
+// The innermost condition that decided, for `explain`: of an `all` that failed the first that did,
+// of an `any` that held the first that did. Never null.
+const Condition* deciding(const Condition& condition, const Principal& principal,
+                          Captures captures = {});
+
+// As the policy writes it, on one line: {claim: plan, in: [pro, team]}.
+std::string describe(const Condition& condition);
+
+}  // namespace auth

@@ -1,0 +1,68 @@
+// The places of an opening handshake that may carry a credential: finding it, and stripping every
+// such place before the handshake goes on to a backend.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace auth {
+
+struct Field {
+  std::string_view name;
+  std::string_view value;
+};
+
+// What a handshake has that a credential may be in. Views into the request.
+struct HandshakeFields {
+  std::span<const Field> fields;
+  std::string_view query;  // of the request target, without '?'; RFC 6750 section 2.3
+};
+
+struct CredentialPlace {
+  enum class Kind : std::uint8_t { Header, Subprotocol, Cookie, Query };
+  Kind kind;
+  std::string name;  // field name, subprotocol prefix, cookie name or parameter name
+
+  bool operator==(const CredentialPlace&) const = default;
+};
+
+enum class CredentialsError : std::uint8_t {
+  Missing,    // no place holds anything
+  Ambiguous,  // the same place twice
+  Malformed,  // a place holds something that can be no credential: another scheme than Bearer
+};
+
+struct Credential {
+  CredentialPlace::Kind kind;
+  std::size_t place;  // index into the places asked for
+  std::string value;  // percent-decoded where it was a query parameter
+};
+
+// The first place, in order, that holds something, good or bad.
+std::expected<Credential, CredentialsError> find_credential(
+    const HandshakeFields& handshake, std::span<const CredentialPlace> places);
+
+// The handshake without any of these places: fields whose every part was a credential are left out
+// whole. Field order and everything else is kept as it came.
+struct OwnedField {
+  std::string name;
+  std::string value;
+};
+struct StrippedHandshake {
+  std::vector<OwnedField> fields;
+  std::string query;  // without '?'; empty: none
+};
+StrippedHandshake strip_credentials(const HandshakeFields& handshake,
+                                    std::span<const CredentialPlace> places);
+
+// RFC 6455 section 11.3.4: all values of Sec-WebSocket-Protocol in order. At most
+// `subprotocols_max`, each an RFC 9110 token; otherwise Malformed. In linear time.
+inline constexpr std::size_t subprotocols_max = 16;
+std::expected<std::vector<std::string_view>, CredentialsError> parse_subprotocols(
+    std::span<const Field> fields);
+
+}  // namespace auth

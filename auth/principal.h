@@ -1,0 +1,45 @@
+// Who a connection acts for: all that the rest of the program ever sees of a credential.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+struct json_t;
+
+namespace auth {
+
+using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+
+// The claims set of a token (RFC 7519 section 4): one immutable JSON object, shared by all copies.
+// Default-constructed: an empty object.
+class Claims {
+ public:
+  Claims() = default;
+  explicit Claims(std::shared_ptr<const json_t> object) : object_(std::move(object)) {}
+
+  // The claim of exactly this name, or, where `name` begins with '/', what this JSON Pointer
+  // (RFC 6901) points at. Null if there is none; valid as long as any copy of the claims.
+  const json_t* find(std::string_view name) const;
+
+  // Compact JSON of the claims named, or of all of them.
+  std::string to_json() const;
+
+  const json_t* object() const { return object_.get(); }
+
+ private:
+  std::shared_ptr<const json_t> object_;
+};
+
+struct Principal {
+  std::string subject;  // 1 to 256 octets of UTF-8 without control characters, prefix included
+  std::string authenticator;         // its name in the policy
+  std::string issuer;                // iss; empty where there was no token
+  std::string token_id;              // jti; empty where there was none
+  Claims claims;
+  std::optional<WallTime> good_until;  // exp + leeway; none: for ever
+};
+
+}  // namespace auth

@@ -1,0 +1,124 @@
+// The policy: everything the operator decides, as values. Immutable once loaded; policy_file.* makes
+// it from YAML and has checked every bound stated here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "auth/condition.h"
+#include "auth/credentials.h"
+#include "auth/origin.h"
+#include "auth/rate_limit.h"
+#include "auth/token.h"
+#include "gateway/path_pattern.h"
+#include "proxy/address.h"
+
+namespace gateway {
+
+using Milliseconds = std::chrono::milliseconds;
+
+// What becomes a principal. A JWT authenticator has a verifier and places; `anonymous` has neither.
+struct Authenticator {
+  std::string name;
+  std::string subject_prefix;
+  std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
+  std::vector<auth::CredentialPlace> places;
+  int line = 0;
+
+  bool anonymous() const { return !verifier; }
+};
+
+struct BackendServer {
+  std::string host;  // a name or an address, without brackets
+  std::uint16_t port = 80;
+  std::string base;  // put before the path; empty or "/…" without a trailing '/'
+  std::string text;  // as the policy wrote it, for logs
+};
+
+struct BackendSettings {
+  std::string name;
+  std::vector<BackendServer> servers;  // at least one
+  Milliseconds connect_timeout{3'000};
+};
+
+enum class OnExceed : std::uint8_t { Drop, Throttle, Close };
+
+struct ConnectionLimits {
+  auth::RateLimit messages;
+  auth::RateLimit octets;  // permits_max: a second's worth, at least max_message
+  OnExceed on_exceed = OnExceed::Throttle;
+};
+
+struct IpLimits {
+  auth::RateLimit handshakes;
+  std::uint32_t connections_max = 0;  // 0: no limit
+};
+
+struct SubjectLimits {
+  std::uint32_t connections_max = 0;  // 0: no limit
+};
+
+struct Heartbeat {
+  Milliseconds interval{25'000};
+  Milliseconds timeout{10'000};
+};
+
+struct Route {
+  std::size_t index = 0;  // in Policy::routes
+  PathPattern path;
+  std::vector<std::string> hosts;  // lower case, without port; empty: all
+  std::vector<std::shared_ptr<const Authenticator>> authenticate;  // at least one
+  auth::Condition allow{.kind = auth::Condition::Kind::Everyone};
+  std::optional<std::vector<auth::OriginPattern>> origins;  // none: not checked
+  std::shared_ptr<const BackendSettings> backend;           // never null (rooms come later)
+  std::vector<std::string> subprotocols;                    // empty: any
+  ConnectionLimits connection_limits;
+  IpLimits ip_limits;
+  SubjectLimits subject_limits;
+  std::uint64_t message_octets_max = 64 * 1024;
+  std::size_t send_queue_octets_max = 1024 * 1024;
+  Milliseconds stall_timeout{30'000};
+  Heartbeat heartbeat;
+  bool forward_credentials = false;
+  std::optional<std::vector<std::string>> forward_claims;  // none: all
+  int line = 0;
+
+  // Of every authenticator, in order: what is stripped before the backend.
+  std::vector<auth::CredentialPlace> places() const;
+};
+
+enum class LogLevel : std::uint8_t { Debug, Info, Warn, Error };
+enum class LogFormat : std::uint8_t { Json, Text };
+
+struct Policy {
+  std::string file;  // as it was named on the command line
+  std::vector<proxy::SocketAddress> listen;  // at least one
+  unsigned workers = 0;                      // 0: one per core
+  std::vector<proxy::AddressBlock> trusted_proxies;
+  Milliseconds handshake_timeout{10'000};
+  std::uint32_t connections_max = 100'000;
+  Milliseconds drain_timeout{30'000};
+  proxy::SocketAddress admin;  // default 127.0.0.1:8081
+  std::string admin_token;     // empty: none
+  LogLevel log_level = LogLevel::Info;
+  LogFormat log_format = LogFormat::Json;
+  std::map<std::string, std::shared_ptr<const Authenticator>> authenticators;
+  std::map<std::string, std::shared_ptr<const BackendSettings>> backends;
+  std::vector<Route> routes;
+};
+
+// The first route that matches; null: none. `host`: the Host field, with or without a port, in any
+// case. `path`: decoded once, as proxy/target.h gives it.
+struct RouteMatch {
+  const Route* route = nullptr;
+  std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into path and route
+};
+RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path);
+
+}  // namespace gateway

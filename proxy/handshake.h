@@ -1,0 +1,68 @@
+// The opening handshake of RFC 6455 section 4, both roles, on heads that http.h has read. No I/O.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <expected>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/http.h"
+
+namespace proxy {
+
+// --- as a server, towards a client (section 4.2) ---
+
+enum class UpgradeError : std::uint8_t {
+  NotWebSocket,  // no `Upgrade: websocket`, no `Connection: upgrade`, not GET: 426
+  WrongVersion,  // Sec-WebSocket-Version is not 13: 426
+  BadKey,        // Sec-WebSocket-Key is missing, twice, or not 16 octets of base64: 400
+};
+
+// The client's Sec-WebSocket-Key.
+std::expected<std::string, UpgradeError> check_upgrade(const RequestHead& request);
+
+// Section 4.2.2 step 5.4: base64(SHA-1(key + GUID)).
+std::string accept_of(std::string_view key);
+
+// The whole 101. `subprotocol` empty: none.
+std::string write_switching_protocols(std::string_view key, std::string_view subprotocol);
+
+// Any answer but 101, whole: with Connection: close, Content-Length and a plain-text body of one
+// line. `fields`: further fields, such as WWW-Authenticate or Retry-After.
+std::string write_refusal(int status, std::span<const Field> fields = {},
+                          std::string_view body = {});
+std::string_view reason_phrase(int status);
+
+// --- as a client, towards a backend (section 4.1) ---
+
+// 16 random octets as base64.
+std::string make_key();
+
+// `GET target HTTP/1.1`, the fields given, in order, then Connection, Upgrade,
+// Sec-WebSocket-Version and -Key. The fields must contain Host and none of the latter.
+std::string write_upgrade_request(std::string_view target, std::span<const Field> fields,
+                                  std::string_view key);
+
+enum class UpgradeAnswer : std::uint8_t {
+  Switched,
+  Refused,    // a status of 4xx: response.status has it
+  Wrong,      // anything else: another status, a wrong Sec-WebSocket-Accept, an extension, a
+              // subprotocol that was not offered
+};
+
+// Section 4.1, "Once the client's opening handshake has been sent". `offered`: the subprotocols
+// that were. `subprotocol`: the one selected, or empty.
+UpgradeAnswer check_answer(const ResponseHead& response, std::string_view key,
+                           std::span<const std::string_view> offered, std::string& subprotocol);
+
+// Drops hop-by-hop fields: Connection and all that it names, Keep-Alive, Proxy-*, TE, Trailer,
+// Transfer-Encoding, Upgrade, Content-Length, Expect and Sec-WebSocket-Key, -Version, -Extensions.
+Fields without_hop_by_hop(const Fields& fields);
+
+// Is `name` equal to `ours` with case and '_' / '-' folded (CVE-2025-64484)?
+bool aliases(std::string_view name, std::string_view ours);
+
+}  // namespace proxy
