@@ -1,5 +1,5 @@
-// The policy: everything the operator decides, as values. Immutable once loaded; policy_file.* makes
-// it from YAML and has checked every bound stated here.
+// The policy: everything the operator decides, as values. Immutable once loaded; policy_file.*
+// makes it from YAML and has checked every bound stated here.
 #pragma once
 
 #include <chrono>
@@ -28,7 +28,8 @@ struct Authenticator {
   std::string name;
   std::string subject_prefix;
   std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
-  std::vector<auth::CredentialPlace> places;
+  std::vector<auth::CredentialPlace> places;            // names of fields in lower case
+  std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 
   bool anonymous() const { return !verifier; }
@@ -72,12 +73,13 @@ struct Heartbeat {
 struct Route {
   std::size_t index = 0;  // in Policy::routes
   PathPattern path;
-  std::vector<std::string> hosts;  // lower case, without port; empty: all
+  std::vector<std::string> hosts;  // as normalize_host() gives them; empty: all
   std::vector<std::shared_ptr<const Authenticator>> authenticate;  // at least one
   auth::Condition allow{.kind = auth::Condition::Kind::Everyone};
   std::optional<std::vector<auth::OriginPattern>> origins;  // none: not checked
-  std::shared_ptr<const BackendSettings> backend;           // never null (rooms come later)
-  std::vector<std::string> subprotocols;                    // empty: any
+  int origins_line = 0;
+  std::shared_ptr<const BackendSettings> backend;  // never null (rooms come later)
+  std::vector<std::string> subprotocols;           // empty: any
   ConnectionLimits connection_limits;
   IpLimits ip_limits;
   SubjectLimits subject_limits;
@@ -89,15 +91,16 @@ struct Route {
   std::optional<std::vector<std::string>> forward_claims;  // none: all
   int line = 0;
 
-  // Of every authenticator, in order: what is stripped before the backend.
-  std::vector<auth::CredentialPlace> places() const;
+  // Of every authenticator, in order, each once: where a credential is looked for, and what is
+  // stripped before the backend.
+  std::vector<auth::CredentialPlace> places;
 };
 
 enum class LogLevel : std::uint8_t { Debug, Info, Warn, Error };
 enum class LogFormat : std::uint8_t { Json, Text };
 
 struct Policy {
-  std::string file;  // as it was named on the command line
+  std::string file;                          // as it was named on the command line
   std::vector<proxy::SocketAddress> listen;  // at least one
   unsigned workers = 0;                      // 0: one per core
   std::vector<proxy::AddressBlock> trusted_proxies;
@@ -113,8 +116,12 @@ struct Policy {
   std::vector<Route> routes;
 };
 
-// The first route that matches; null: none. `host`: the Host field, with or without a port, in any
-// case. `path`: decoded once, as proxy/target.h gives it.
+// The host of a Host field (RFC 9110 section 7.2) as routes are matched by it: in lower case,
+// without its port, a trailing dot or an IPv6 literal's brackets. None: it is no host.
+std::optional<std::string> normalize_host(std::string_view field);
+
+// The first route that matches; null: none. `host`: the Host field's value; one that is no host
+// fits only routes for all hosts. `path`: decoded once, as proxy/target.h gives it.
 struct RouteMatch {
   const Route* route = nullptr;
   std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into path and route

@@ -1,0 +1,84 @@
+// May this opening handshake pass? The decisions of admission that need no counting: route, Origin,
+// credential, `allow`. Values in, values out, so that `explain` and the server give one answer.
+//
+// One function a step, in the order in which the first failure answers; what stands between them
+// (the address's handshake rate, the upgrade fields) is the caller's. decide() is all of them.
+#pragma once
+
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "auth/condition.h"
+#include "auth/credentials.h"
+#include "auth/principal.h"
+#include "auth/token.h"
+#include "gateway/policy.h"
+
+namespace gateway {
+
+// Views into the request.
+struct HandshakeRequest {
+  std::string_view host;   // the Host field's value
+  std::string_view path;   // decoded once: proxy::Target::path
+  std::string_view query;  // as it came, without '?'
+  std::span<const auth::Field> fields;
+};
+
+enum class Denial : std::uint8_t {
+  NoRoute,              // 404
+  OriginMissing,        // 403: the credential is in a cookie
+  OriginNotAllowed,     // 403
+  CredentialMissing,    // 401
+  CredentialAmbiguous,  // 401: the same place twice
+  CredentialMalformed,  // 401: another scheme than Bearer
+  TokenRefused,         // 401: token_error says which check
+  NotAllowed,           // 403: `allow`
+};
+
+struct Denied {
+  Denial denial;
+  std::optional<auth::TokenError> token_error;  // of TokenRefused
+  const Authenticator* authenticator =
+      nullptr;                                 // which one refused the token, where one was chosen
+  const auth::Condition* condition = nullptr;  // of NotAllowed: the innermost that decided
+  int line = 0;                                // where the policy says so; 0: nowhere
+
+  // For the audit log: lower case with underscores, a token's failed check by its own name.
+  std::string_view reason() const;
+};
+
+using FoundCredential = std::expected<auth::Credential, auth::CredentialsError>;
+
+// What the first place of the route holds; nothing is verified yet.
+FoundCredential find_credential(const Route& route, const HandshakeRequest& request);
+
+// Origin comes before the credential, but whether it may be missing depends on where that one is.
+std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
+                                         const FoundCredential& credential);
+
+// Of the authenticators that look where the credential was, the token's `iss` chooses one. Nothing
+// found anywhere makes an anonymous principal where the route has one.
+std::expected<auth::Principal, Denied> authenticate(const Route& route,
+                                                    const FoundCredential& credential,
+                                                    auth::WallTime now);
+
+std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,
+                                        auth::Captures captures);
+
+struct Admitted {
+  RouteMatch match;
+  auth::Principal principal;
+};
+std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequest& request,
+                                       auth::WallTime now);
+
+// Of the route's authenticators that look at `place`, the one for this issuer: the first that names
+// it, else the first for any issuer; null: none.
+const Authenticator* authenticator_for(const Route& route, const auth::CredentialPlace& place,
+                                       std::string_view issuer);
+
+}  // namespace gateway
