@@ -25,7 +25,7 @@ class PathPattern {
 
  private:
   struct Segment {
-    std::string text;      // literal, or the capture's name
+    std::string text;  // literal, or the capture's name
     bool capture = false;
   };
   std::string text_;

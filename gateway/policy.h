@@ -48,6 +48,12 @@ struct BackendSettings {
   Milliseconds connect_timeout{3'000};
 };
 
+inline auth::Condition everyone() {
+  auth::Condition condition;
+  condition.kind = auth::Condition::Kind::Everyone;
+  return condition;
+}
+
 enum class OnExceed : std::uint8_t { Drop, Throttle, Close };
 
 struct ConnectionLimits {
@@ -75,7 +81,7 @@ struct Route {
   PathPattern path;
   std::vector<std::string> hosts;  // as normalize_host() gives them; empty: all
   std::vector<std::shared_ptr<const Authenticator>> authenticate;  // at least one
-  auth::Condition allow{.kind = auth::Condition::Kind::Everyone};
+  auth::Condition allow = everyone();
   std::optional<std::vector<auth::OriginPattern>> origins;  // none: not checked
   int origins_line = 0;
   std::shared_ptr<const BackendSettings> backend;  // never null (rooms come later)
