@@ -3,7 +3,7 @@
 
 namespace gateway {
 
-enum ExitStatus : int {
+enum class ExitStatus : int {
   Ok = 0,
   PolicyWrong = 1,  // also: the instance is not healthy
   WrongUsage = 2,
