@@ -1,0 +1,166 @@
+// SIGTERM and SIGINT: no new connections, 1012 to the open ones, exit 0 within drain.timeout. And the
+// admin listener's health, which tells a load balancer.
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { rawBackend, wsBackend } from './harness/backends.mjs';
+import { ask, freePort, gatehouse, open, startGateway } from './harness/gateway.mjs';
+import { token } from './harness/tokens.mjs';
+import { atEnd } from './harness/ending.mjs';
+import { patience, until, within } from './harness/wait.mjs';
+import { closePayload, connect, frame, opcodes, upgradeRequest } from './harness/wire.mjs';
+
+const { text, close } = opcodes;
+const refusedConnection = (port) => connect(port).then((peer) => { peer.destroy(); return false; }, () => true);
+
+describe('draining', () => {
+  for (const signal of ['SIGTERM', 'SIGINT']) {
+    test(`${signal} closes clients with 1012 and backends with 1001, and the process exits 0`, async (t) => {
+      const backend = await rawBackend(t);
+      const gateway = await startGateway(t, { backend: backend.port });
+      const clients = [];
+      for (let i = 0; i < 8; ++i) clients.push(await open(t, gateway));
+      await backend.opened(8);
+      gateway.signal(signal);
+      for (const client of clients) {
+        const { code, reason } = await client.close();
+        assert.equal(code, 1012);
+        assert.match(reason, /^retry_after_ms=\d+$/);
+        client.send(frame(close, closePayload(1012)));
+      }
+      for (const server of backend.peers) {
+        assert.equal((await server.close()).code, 1001);
+        server.send(frame(close, closePayload(1001), { masked: false }));
+        server.socket.end();
+      }
+      const { code } = await within('the process to exit', gateway.ended);
+      assert.equal(code, 0);
+    });
+  }
+
+  test('every listener is closed and what was accepted before gets its answer', async (t) => {
+    const backend = await rawBackend(t);
+    const second = await freePort();
+    const first = await freePort();
+    const gateway = await startGateway(t, {
+      backend: backend.port, listen: [{ address: `127.0.0.1:${first}` }, { address: `127.0.0.1:${second}` }],
+    });
+    const holding = await open(t, gateway, { port: first });
+    assert.equal((await ask(t, gateway, { port: second, token: await token() })).status, 101);
+    const request = upgradeRequest({ fields: { Authorization: `Bearer ${await token()}` } });
+    const early = await connect(second);
+    atEnd(t, () => early.destroy());
+    early.send(request.slice(0, 40));
+    await until('the early one to be accepted', () => true);
+    gateway.signal('SIGTERM');
+    assert.equal((await holding.close()).code, 1012);
+    early.send(request.slice(40));
+    const head = await early.head();
+    assert.equal(head.status, 503);
+    assert.ok(head.fields['retry-after']);
+    await until('the listeners to be closed',
+      async () => (await refusedConnection(first)) && (await refusedConnection(second)));
+  });
+
+  test('connections that wait to be accepted are answered, not reset', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    const request = upgradeRequest({ fields: { Authorization: `Bearer ${await token()}` } });
+    const peers = await Promise.all(Array.from({ length: 60 }, async (_, i) => {
+      if (i === 30) gateway.signal('SIGTERM');
+      try {
+        const peer = await connect(gateway.port);
+        atEnd(t, () => peer.destroy());
+        return peer.send(request);
+      } catch {
+        return null;  // the listener was closed: an answer too
+      }
+    }));
+    const connected = peers.filter((peer) => peer);
+    assert.ok(connected.length > 0);
+    for (const peer of connected) assert.ok([101, 503].includes((await peer.head()).status));
+  });
+
+  test('a client that never answers its Close does not hold the process longer than drain.timeout', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port, drain: { timeout: '1s' } });
+    const client = await open(t, gateway);
+    gateway.signal('SIGTERM');
+    const began = Date.now();
+    assert.equal((await client.close()).code, 1012);
+    const { code } = await within('the process to exit', gateway.ended);
+    assert.equal(code, 0);
+    assert.ok(Date.now() - began < 2_500 * patience, `${Date.now() - began} ms`);
+  });
+
+  test('a client that stopped reading does not hold the process longer than drain.timeout', async (t) => {
+    const backend = await wsBackend(t, { behave: (socket) => socket.send(Buffer.alloc(20 * 1024 * 1024)) });
+    const gateway = await startGateway(t, { backend: backend.port, drain: { timeout: '1s' } });
+    const client = await open(t, gateway);
+    client.socket.pause();
+    gateway.signal('SIGTERM');
+    assert.equal((await within('the process to exit', gateway.ended)).code, 0);
+  });
+
+  test('what was sent before the drain arrives before the 1012', async (t) => {
+    const backend = await rawBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    const client = await open(t, gateway);
+    const server = await backend.opened();
+    for (let i = 0; i < 20; ++i) server.send(frame(text, `${i}`, { masked: false }));
+    await client.message();
+    gateway.signal('SIGTERM');
+    let count = 1;
+    for (;;) {
+      const next = await client.dataFrame();
+      if (next.opcode === close) break;
+      ++count;
+    }
+    assert.equal(count, 20);
+  });
+
+  test('with no connection the process exits at once', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    const began = Date.now();
+    gateway.signal('SIGTERM');
+    assert.equal((await within('the process to exit', gateway.ended)).code, 0);
+    assert.ok(Date.now() - began < 1_500 * patience);
+  });
+});
+
+describe('the admin listener', () => {
+  test('says that it is alive and ready, and not ready while draining', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    assert.equal((await gateway.admin('/healthz')).status, 200);
+    assert.equal((await gateway.admin('/readyz')).status, 200);
+    assert.equal((await gateway.admin('/nothing')).status, 404);
+    const client = await open(t, gateway);
+    gateway.signal('SIGTERM');
+    await client.close();
+    assert.equal((await gateway.admin('/readyz')).status, 503);
+    assert.equal((await gateway.admin('/healthz')).status, 200);
+  });
+
+  test('survives rubbish, and a client that says nothing', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    for (const octets of ['rubbish\r\n\r\n', Buffer.alloc(100_000, 0xff), 'GET /healthz HTTP/1.1\r\n', '']) {
+      const peer = await connect(gateway.adminPort);
+      atEnd(t, () => peer.destroy());
+      peer.send(octets);
+    }
+    assert.equal((await gateway.admin('/healthz')).status, 200);
+  });
+
+  test('healthcheck asks the running instance of a policy', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    assert.equal((await gatehouse(['healthcheck', '--policy', gateway.file])).code, 0);
+    gateway.signal('SIGTERM');
+    await gateway.ended;
+    const { code, err } = await gatehouse(['healthcheck', '--policy', gateway.file]);
+    assert.notEqual(code, 0);
+    assert.match(err, /\S/);
+  });
+});
