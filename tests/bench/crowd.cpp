@@ -1,0 +1,404 @@
+#include "tests/bench/crowd.h"
+
+#include <algorithm>
+#include <cassert>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include <fmt/core.h>
+#include <openssl/evp.h>
+#include <sys/socket.h>
+
+namespace tests::bench {
+
+namespace {
+
+constexpr MaskingKey control_key{0x2a, 0x91, 0x07, 0xc4};
+// Of one message in so many every octet is compared, of the others length and sequence number.
+constexpr std::uint32_t thorough_every = 61;
+
+// 16 octets (RFC 6455 section 4.1), different for each handshake; chance is not needed here.
+std::string make_key(std::size_t number) {
+  std::array<std::uint8_t, 16> nonce{};
+  std::memcpy(nonce.data(), &number, sizeof number);
+  std::array<std::uint8_t, 32> encoded;
+  const int length = EVP_EncodeBlock(encoded.data(), nonce.data(), nonce.size());
+  return {reinterpret_cast<const char*>(encoded.data()), static_cast<std::size_t>(length)};
+}
+
+bool has_accept(std::string_view head, std::string_view key) {
+  const std::string accept = accept_of(key);
+  const std::size_t at = head.find(accept);
+  return at != std::string_view::npos && head.substr(at + accept.size(), 2) == "\r\n";
+}
+
+std::string_view first_line(std::string_view text) { return text.substr(0, text.find('\r')); }
+
+std::span<const std::uint8_t> octets_of(std::string_view text) {
+  return {reinterpret_cast<const std::uint8_t*>(text.data()), text.size()};
+}
+
+}  // namespace
+
+Crowd::Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients)
+    : target_(std::move(target)),
+      messages_(messages),
+      observer_(observer),
+      clients_(clients),
+      received_(receive_octets_max) {
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    clients_[i].index = i;
+  }
+}
+
+void Crowd::open(Client& client) {
+  assert(client.state == Client::State::Closed);
+  const std::size_t number = opened_total_++;
+  const sockaddr_in* source =
+      target_.sources.empty() ? nullptr : &target_.sources[number % target_.sources.size()];
+  auto socket = dial(target_.address, source);
+  const std::size_t index = client.index;
+  client = Client{};
+  client.index = index;
+  if (!socket) {
+    fail(client, socket.error());
+    return;
+  }
+  client.socket = std::move(*socket);
+  client.state = Client::State::Handshake;
+  client.key = make_key(number);
+  poller_.add(client.socket.number(), EPOLLIN, &client);
+  send_request(client);
+}
+
+void Crowd::send_request(Client& client) {
+  std::string path = target_.path;
+  std::string authorization;
+  if (!target_.tokens.empty()) {
+    const std::string& token = target_.tokens[opened_total_ % target_.tokens.size()];
+    if (target_.tokens_in_query) {
+      path += (path.contains('?') ? "&token=" : "?token=") + token;
+    } else {
+      authorization = fmt::format("Authorization: Bearer {}\r\n", token);
+    }
+  }
+  const std::string request = fmt::format(
+      "GET {} HTTP/1.1\r\nHost: {}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+      "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {}\r\n{}\r\n",
+      path, target_.authority, client.key, authorization);
+  write(client, octets_of(request));
+}
+
+bool Crowd::open_all(std::int64_t deadline_ns) {
+  std::size_t begun = 0;
+  while (open_count_ < clients_.size() && fault_count_ == 0) {
+    while (begun < clients_.size() && begun - open_count_ < handshakes_max) {
+      open(clients_[begun++]);
+    }
+    const std::int64_t left_ns = deadline_ns - now_ns();
+    if (left_ns <= 0) {
+      const auto late = std::find_if(clients_.begin(), clients_.end(), [](const Client& client) {
+        return client.state == Client::State::Handshake;
+      });
+      fail(*late, "not open in time");
+      break;
+    }
+    turn(left_ns);
+  }
+  return fault_count_ == 0;
+}
+
+void Crowd::send(Client& client, std::uint32_t messages) {
+  while (messages > 0 && client.unsent.empty() && client.state == Client::State::Open) {
+    const std::uint32_t count = std::min(messages, messages_.frames_max());
+    const auto frames = messages_.frames(client.sent, count);
+    client.sent += count;
+    messages -= count;
+    write(client, frames);
+  }
+  client.owed += messages;
+}
+
+void Crowd::drop(Client& client) { end(client); }
+
+bool Crowd::close_all(std::int64_t deadline_ns) {
+  const std::string frame = control_frame(Opcode::Close, "\x03\xe8", control_key);  // 1000
+  for (Client& client : clients_) {
+    if (client.state == Client::State::Open) {
+      client.state = Client::State::Closing;
+      write(client, octets_of(frame));
+    }
+  }
+  while (open_count_ > 0 && fault_count_ == 0) {
+    const std::int64_t left_ns = deadline_ns - now_ns();
+    if (left_ns <= 0) {
+      const auto late = std::find_if(clients_.begin(), clients_.end(), [](const Client& client) {
+        return client.state == Client::State::Closing;
+      });
+      fail(*late, "not closed in time");
+      break;
+    }
+    turn(left_ns);
+  }
+  return fault_count_ == 0;
+}
+
+void Crowd::turn(std::int64_t timeout_ns) {
+  for (const epoll_event& event : poller_.wait(timeout_ns)) {
+    on_event(*static_cast<Client*>(event.data.ptr), event.events);
+  }
+}
+
+void Crowd::on_event(Client& client, std::uint32_t events) {
+  if ((events & EPOLLOUT) != 0) {
+    flush(client);
+  }
+  if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && client.socket.open()) {
+    receive(client);
+  }
+}
+
+void Crowd::receive(Client& client) {
+  const ssize_t count = ::recv(client.socket.number(), received_.data(), received_.size(), 0);
+  if (count < 0) {
+    if (errno != EAGAIN && errno != EINTR) {
+      fail(client, std::strerror(errno));
+    }
+    return;
+  }
+  if (count == 0) {
+    if (client.state == Client::State::Closing && client.echoed == client.sent) {
+      end(client);
+    } else {
+      fail(client, "the connection ended unasked");
+    }
+    return;
+  }
+  std::span<const std::uint8_t> octets{received_.data(), static_cast<std::size_t>(count)};
+  if (client.state == Client::State::Handshake && !read_answer(client, octets)) {
+    return;
+  }
+  const std::uint32_t before = client.echoed;
+  if (!octets.empty() && !read_frames(client, octets)) {
+    return;
+  }
+  if (client.echoed != before) {
+    observer_.on_echoes(client, client.echoed - before);
+  }
+}
+
+bool Crowd::read_answer(Client& client, std::span<const std::uint8_t>& octets) {
+  const std::size_t before = client.answer.size();
+  client.answer.append(reinterpret_cast<const char*>(octets.data()),
+                       std::min(octets.size(), answer_octets_max - before));
+  const std::size_t end = client.answer.find("\r\n\r\n");
+  if (end == std::string::npos) {
+    if (client.answer.size() == answer_octets_max) {
+      fail(client, "the head of the answer is too long");
+    }
+    return false;
+  }
+  const std::string_view head = std::string_view{client.answer}.substr(0, end + 2);
+  if (!head.starts_with("HTTP/1.1 101 ")) {
+    fail(client, fmt::format("answered '{}'", first_line(head)));
+    return false;
+  }
+  if (!has_accept(head, client.key)) {
+    fail(client, "the 101 has a wrong Sec-WebSocket-Accept");
+    return false;
+  }
+  octets = octets.subspan(end + 4 - before);
+  client.answer = std::string{};
+  client.state = Client::State::Open;
+  ++open_count_;
+  observer_.on_open(client);
+  return client.state == Client::State::Open;
+}
+
+bool Crowd::read_frames(Client& client, std::span<const std::uint8_t> octets) {
+  while (!octets.empty()) {
+    if (!client.in_frame) {
+      while (read_whole_echo(client, octets)) {
+      }
+      if (octets.empty() || client.state == Client::State::Closed) {
+        break;
+      }
+      if (!read_head(client, octets)) {
+        break;
+      }
+    }
+    if (!read_payload(client, octets)) {
+      break;
+    }
+  }
+  return client.state != Client::State::Closed;
+}
+
+// The common case: one frame, whole, in the receive buffer.
+bool Crowd::read_whole_echo(Client& client, std::span<const std::uint8_t>& octets) {
+  const auto head = messages_.echo_head();
+  const std::size_t frame_octets = head.size() + messages_.octets();
+  if (client.head_octets > 0 || client.in_message || octets.size() < frame_octets ||
+      client.echoed == client.sent || std::memcmp(octets.data(), head.data(), head.size()) != 0) {
+    return false;
+  }
+  const auto payload = octets.subspan(head.size(), messages_.octets());
+  if (!messages_.matches(client.echoed, 0, payload, client.echoed % thorough_every == 0)) {
+    fail(client, "a message came back changed or out of order");
+    return false;
+  }
+  ++client.echoed;
+  octets = octets.subspan(frame_octets);
+  return true;
+}
+
+// False: the head is not complete, or is wrong.
+bool Crowd::read_head(Client& client, std::span<const std::uint8_t>& octets) {
+  const std::size_t kept = client.head_octets;
+  const std::size_t taken = std::min(client.head.size() - kept, octets.size());
+  std::copy_n(octets.begin(), taken, client.head.begin() + static_cast<std::ptrdiff_t>(kept));
+  client.head_octets += taken;
+  const auto head = read_frame_head({client.head.data(), client.head_octets});
+  if (!head) {
+    octets = octets.subspan(taken);
+    return false;
+  }
+  octets = octets.subspan(head->head_octets - kept);
+  client.head_octets = 0;
+  client.frame = *head;
+  client.frame_left = head->payload_octets;
+  client.in_frame = true;
+  client.control.clear();
+  if (head->key) {
+    fail(client, "a frame to a client is masked");
+  } else if (is_control(head->opcode)) {
+    if (!head->fin || head->payload_octets > control_payload_octets_max) {
+      fail(client, "a control frame is fragmented or too long");
+    }
+  } else if (head->opcode != (client.in_message ? Opcode::Continuation : messages_.opcode())) {
+    fail(client, fmt::format("a frame has opcode {}", static_cast<int>(head->opcode)));
+  } else if (client.echoed == client.sent) {
+    fail(client, "a message came that was not sent");
+  } else {
+    client.in_message = true;
+  }
+  return client.state != Client::State::Closed;
+}
+
+bool Crowd::read_payload(Client& client, std::span<const std::uint8_t>& octets) {
+  const auto taken = octets.first(
+      static_cast<std::size_t>(std::min<std::uint64_t>(client.frame_left, octets.size())));
+  octets = octets.subspan(taken.size());
+  client.frame_left -= taken.size();
+  if (is_control(client.frame.opcode)) {
+    client.control.append(reinterpret_cast<const char*>(taken.data()), taken.size());
+  } else {
+    const bool thorough = client.echoed % thorough_every == 0;
+    if (!messages_.matches(client.echoed, client.message_at, taken, thorough)) {
+      fail(client, "a message came back changed or out of order");
+      return false;
+    }
+    client.message_at += taken.size();
+  }
+  return client.frame_left > 0 || end_of_frame(client);
+}
+
+bool Crowd::end_of_frame(Client& client) {
+  client.in_frame = false;
+  if (is_control(client.frame.opcode)) {
+    return on_control(client);
+  }
+  if (!client.frame.fin) {
+    return true;
+  }
+  if (client.message_at != messages_.octets()) {
+    fail(client, fmt::format("a message of {} octets came back with {}", messages_.octets(),
+                             client.message_at));
+    return false;
+  }
+  client.in_message = false;
+  client.message_at = 0;
+  ++client.echoed;
+  return true;
+}
+
+bool Crowd::on_control(Client& client) {
+  if (client.frame.opcode == Opcode::Ping) {
+    // Behind what is being sent: `unsent` ends with a frame's end.
+    write(client, octets_of(control_frame(Opcode::Pong, client.control, control_key)));
+    return client.state != Client::State::Closed;
+  }
+  if (client.frame.opcode == Opcode::Close && client.state != Client::State::Closing) {
+    const int code = client.control.size() < 2 ? 0
+                                               : static_cast<std::uint8_t>(client.control[0]) << 8 |
+                                                     static_cast<std::uint8_t>(client.control[1]);
+    fail(client, fmt::format("closed unasked with {}", code));
+    return false;
+  }
+  return true;
+}
+
+void Crowd::write(Client& client, std::span<const std::uint8_t> octets) {
+  if (client.state == Client::State::Closed) {
+    return;
+  }
+  std::size_t written = 0;
+  if (client.unsent.empty()) {
+    const ssize_t count =
+        ::send(client.socket.number(), octets.data(), octets.size(), MSG_NOSIGNAL);
+    if (count < 0 && errno != EAGAIN && errno != EINTR) {
+      fail(client, std::strerror(errno));
+      return;
+    }
+    written = static_cast<std::size_t>(std::max<ssize_t>(count, 0));
+  }
+  if (written < octets.size()) {
+    client.unsent.append(reinterpret_cast<const char*>(octets.data()) + written,
+                         octets.size() - written);
+    watch_writing(client, true);
+  }
+}
+
+void Crowd::flush(Client& client) {
+  if (client.state == Client::State::Closed) {
+    return;
+  }
+  const std::string unsent = std::exchange(client.unsent, {});
+  write(client, octets_of(unsent));
+  if (client.state == Client::State::Closed || !client.unsent.empty()) {
+    return;
+  }
+  watch_writing(client, false);
+  if (client.owed > 0 && client.state == Client::State::Open) {
+    send(client, std::exchange(client.owed, 0));
+  }
+}
+
+void Crowd::watch_writing(Client& client, bool on) {
+  if (client.waits_to_write != on) {
+    client.waits_to_write = on;
+    poller_.change(client.socket.number(), on ? EPOLLIN | EPOLLOUT : EPOLLIN, &client);
+  }
+}
+
+void Crowd::fail(Client& client, std::string_view what) {
+  ++fault_count_;
+  if (first_fault_.empty()) {
+    first_fault_ = fmt::format("client {}: {}", client.index, what);
+  }
+  end(client);
+}
+
+void Crowd::end(Client& client) {
+  const Client::State before = std::exchange(client.state, Client::State::Closed);
+  client.socket.reset();
+  if (before == Client::State::Open || before == Client::State::Closing) {
+    --open_count_;
+  }
+  if (before != Client::State::Closed) {
+    observer_.on_closed(client);
+  }
+}
+
+}  // namespace tests::bench

@@ -1,0 +1,117 @@
+// The clients: they open, send messages, check that each comes back whole and in order, and close.
+// What they do when (the runs of runs.h) is decided by an Observer. Single-threaded.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <netinet/in.h>
+
+#include "tests/bench/messages.h"
+#include "tests/bench/sockets.h"
+
+namespace tests::bench {
+
+struct Target {
+  sockaddr_in address{};
+  std::string authority;             // the Host field
+  std::string path;                  // with the query, if any
+  std::vector<std::string> tokens;   // client i sends token i modulo their number; empty: none
+  bool tokens_in_query = false;      // ?token= instead of an Authorization field
+  std::vector<sockaddr_in> sources;  // addresses to connect from, in turn; empty: any
+};
+
+struct Client {
+  enum class State : std::uint8_t { Closed, Handshake, Open, Closing };
+
+  std::size_t index = 0;
+  Descriptor socket;
+  State state = State::Closed;
+  bool waits_to_write = false;
+  std::string unsent;      // the rest of a write that the socket did not take
+  std::string key;         // Sec-WebSocket-Key
+  std::string answer;      // the HTTP head, while it comes
+  std::uint32_t sent = 0;  // messages
+  std::uint32_t echoed = 0;
+  std::uint32_t owed = 0;  // messages that wait for `unsent` to be empty
+
+  // The frame that is being read. `head`: octets of a head that is not complete.
+  std::array<std::uint8_t, frame_head_octets_max> head{};
+  std::size_t head_octets = 0;
+  bool in_frame = false;
+  FrameHead frame;
+  std::uint64_t frame_left = 0;
+  std::string control;  // payload of a control frame
+  bool in_message = false;
+  std::size_t message_at = 0;
+};
+
+class Crowd {
+ public:
+  class Observer {
+   public:
+    virtual ~Observer() = default;
+    virtual void on_open(Client&) {}
+    virtual void on_echoes(Client&, std::uint32_t) {}
+    virtual void on_closed(Client&) {}
+  };
+
+  Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients);
+
+  std::vector<Client>& clients() { return clients_; }
+
+  void open(Client& client);
+  // Opens all, with a bounded number of handshakes at a time. False: failed, or too slow.
+  bool open_all(std::int64_t deadline_ns);
+  void send(Client& client, std::uint32_t messages);
+  // Without a closing handshake.
+  void drop(Client& client);
+  // With one, on all that are open.
+  bool close_all(std::int64_t deadline_ns);
+
+  // Waits for something to happen, at most `timeout_ns`, and does it.
+  void turn(std::int64_t timeout_ns);
+
+  std::size_t open_count() const { return open_count_; }
+  std::uint64_t fault_count() const { return fault_count_; }
+  const std::string& first_fault() const { return first_fault_; }
+
+ private:
+  static constexpr std::size_t handshakes_max = 128;
+  static constexpr std::size_t answer_octets_max = 16 * 1024;
+  static constexpr std::size_t receive_octets_max = 512 * 1024;
+
+  void on_event(Client& client, std::uint32_t events);
+  void send_request(Client& client);
+  void receive(Client& client);
+  // False: the client failed or is closed.
+  bool read_answer(Client& client, std::span<const std::uint8_t>& octets);
+  bool read_frames(Client& client, std::span<const std::uint8_t> octets);
+  bool read_head(Client& client, std::span<const std::uint8_t>& octets);
+  bool read_whole_echo(Client& client, std::span<const std::uint8_t>& octets);
+  bool read_payload(Client& client, std::span<const std::uint8_t>& octets);
+  bool end_of_frame(Client& client);
+  bool on_control(Client& client);
+  void write(Client& client, std::span<const std::uint8_t> octets);
+  void flush(Client& client);
+  void watch_writing(Client& client, bool on);
+  void fail(Client& client, std::string_view what);
+  void end(Client& client);
+
+  Target target_;
+  Messages& messages_;
+  Observer& observer_;
+  Poller poller_;
+  std::vector<Client> clients_;
+  std::vector<std::uint8_t> received_;
+  std::size_t opened_total_ = 0;
+  std::size_t open_count_ = 0;
+  std::uint64_t fault_count_ = 0;
+  std::string first_fault_;
+};
+
+}  // namespace tests::bench
