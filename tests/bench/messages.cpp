@@ -81,7 +81,7 @@ std::span<const std::uint8_t> Messages::frames(std::uint32_t first, std::uint32_
 }
 
 bool Messages::matches(std::uint32_t sequence, std::size_t offset,
-                       std::span<const std::uint8_t> part, bool thorough) const {
+                       std::span<const std::uint8_t> part) const {
   if (offset + part.size() > payload_.size()) {
     return false;
   }
@@ -91,8 +91,7 @@ bool Messages::matches(std::uint32_t sequence, std::size_t offset,
   if (in_sequence > 0 && std::memcmp(part.data(), text.data() + offset, in_sequence) != 0) {
     return false;
   }
-  return !thorough ||
-         std::equal(part.begin() + static_cast<std::ptrdiff_t>(in_sequence), part.end(),
+  return std::equal(part.begin() + static_cast<std::ptrdiff_t>(in_sequence), part.end(),
                     payload_.begin() + static_cast<std::ptrdiff_t>(offset + in_sequence));
 }
 

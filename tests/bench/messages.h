@@ -35,10 +35,9 @@ class Messages {
   // What the head of an echo is that came in one frame.
   std::span<const std::uint8_t> echo_head() const { return echo_head_; }
 
-  // Is `part` what a message with this sequence number has at `offset`? `thorough`: all of it, else
-  // only the sequence number.
-  bool matches(std::uint32_t sequence, std::size_t offset, std::span<const std::uint8_t> part,
-               bool thorough) const;
+  // Is `part` what a message with this sequence number has at `offset`?
+  bool matches(std::uint32_t sequence, std::size_t offset,
+               std::span<const std::uint8_t> part) const;
 
  private:
   std::vector<std::uint8_t> payload_;  // with room for the sequence number at its beginning
