@@ -1,30 +1,36 @@
-// HTTP/1.1 message heads (RFC 9110, RFC 9112), both directions, without I/O. Strict: what two parsers
-// could read differently is refused here, whatever the installed llhttp lets through.
+// HTTP/1.1 message heads (RFC 9110, RFC 9112), both directions, without I/O. Strict: what two
+// parsers could read differently is refused here, whatever the installed llhttp lets through.
 #pragma once
 
 #include <cstdint>
-#include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace proxy {
 
-inline constexpr std::size_t head_octets_max = 32 * 1024;
+inline constexpr std::size_t head_octets_max = 32 * 1024;  // from the first octet to the empty line
 inline constexpr std::size_t head_fields_max = 100;
-inline constexpr std::size_t field_octets_max = 16 * 1024;  // name and value of one field
+inline constexpr std::size_t field_octets_max = 16 * 1024;  // a field line without its CRLF
+// What all Connection fields together may name: no more fields could be there.
+inline constexpr std::size_t connection_options_max = head_fields_max;
 
 struct Field {
-  std::string name;  // as it came
+  std::string name;   // as it came
   std::string value;  // without the white space around it
 };
 
-bool equals_ignoring_case(std::string_view a, std::string_view b);
+bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+std::string_view trimmed(std::string_view text);  // of SP and HTAB: OWS, RFC 9110 section 5.6.3
+bool is_token(std::string_view text);             // RFC 9110 section 5.6.2
 
 class Fields {
  public:
-  void add(std::string name, std::string value) { fields_.push_back({std::move(name), std::move(value)}); }
+  void reserve(std::size_t fields) { fields_.reserve(fields); }
+  void add(std::string name, std::string value) {
+    fields_.push_back({std::move(name), std::move(value)});
+  }
   std::size_t count(std::string_view name) const;
   // The first one's value; null: none. Names in any case.
   const std::string* find(std::string_view name) const;
@@ -47,23 +53,24 @@ struct RequestHead {
 };
 
 struct ResponseHead {
-  int status = 0;
+  int status = 0;  // 100 to 999
   Fields fields;
 };
 
 enum class HttpError : std::uint8_t {
-  Malformed,      // 400
+  Malformed,       // 400
   FieldsTooLarge,  // 431
 };
 
-// Reads one head and stops there. Feed it until it is Complete or Failed.
+// Reads one head and stops there. Feed it until it is Complete or Failed; however its octets are
+// cut into pieces, the answer is the same. A head that comes in one piece is read where it is;
+// otherwise at most head_octets_max are held.
 class HeadParser {
  public:
   enum class Kind : std::uint8_t { Request, Response };
   enum class State : std::uint8_t { NeedsMore, Complete, Failed };
 
-  explicit HeadParser(Kind kind);
-  ~HeadParser();
+  explicit HeadParser(Kind kind) : kind_(kind) {}
   HeadParser(const HeadParser&) = delete;
   HeadParser& operator=(const HeadParser&) = delete;
 
@@ -71,13 +78,27 @@ class HeadParser {
   // head. After Complete or Failed it must not be called again.
   State receive(std::string_view& input);
 
-  HttpError error() const;         // after Failed
-  RequestHead take_request();      // after Complete, kind Request; once
-  ResponseHead take_response();    // after Complete, kind Response; once
+  HttpError error() const;       // after Failed
+  RequestHead take_request();    // after Complete, kind Request; once
+  ResponseHead take_response();  // after Complete, kind Response; once
 
  private:
-  struct Parsing;
-  std::unique_ptr<Parsing> parsing_;
+  State scan(std::string_view octets);
+  bool end_line(std::string_view octets, std::size_t end);
+  State parse(std::string_view head);
+  State fail(HttpError error);
+
+  const Kind kind_;
+  State state_ = State::NeedsMore;
+  HttpError error_ = HttpError::Malformed;
+  bool head_ended_ = false;
+  std::uint32_t head_begin_ = 0;  // 2 behind an empty line that is ignored
+  std::uint32_t line_begin_ = 0;  // of the line that is being scanned
+  std::uint32_t scanned_ = 0;     // octets of which nothing more is to be found out
+  std::uint32_t field_lines_ = 0;
+  std::string held_;  // a head of which the end has not come yet
+  RequestHead request_;
+  ResponseHead response_;
 };
 
 }  // namespace proxy

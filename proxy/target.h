@@ -2,6 +2,7 @@
 // read it differently: origin-form only, and nothing that decoding would turn into other segments.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>
@@ -9,15 +10,19 @@
 namespace proxy {
 
 struct Target {
-  std::string path;   // decoded once; routes are matched on this
+  std::string path;            // decoded once; routes are matched on this
   std::string_view raw_path;   // as it came: what is sent on. Views into the parsed target
   std::string_view raw_query;  // without '?'
   bool has_query = false;
 };
 
-// Not: another form, a '.' or '..' segment after decoding once, an empty segment but the last, '\',
-// an encoded '/' or '\', NUL, a control character, '#', a malformed percent-encoding, invalid UTF-8.
-enum class TargetError { NotOriginForm, Ambiguous };
+// Ambiguous, in the path after decoding it once: a '.' or '..' segment, also one with a parameter
+// ("..;x", which Tomcat reads as ".."); an empty segment but the last, also one with a parameter;
+// '\', an encoded '/' or '?', '#', a control character, invalid UTF-8. Also a '%' that is followed
+// by two hexadecimal digits again ("%252e"): a backend that decodes twice reads another path.
+// As it came: a malformed percent-encoding, anything but visible ASCII, a '#' anywhere. What a
+// query means is for the backend alone, so its percent-encodings are not read here.
+enum class TargetError : std::uint8_t { NotOriginForm, Ambiguous };
 
 std::expected<Target, TargetError> parse_target(std::string_view target);
 
