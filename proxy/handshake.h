@@ -1,13 +1,12 @@
 // The opening handshake of RFC 6455 section 4, both roles, on heads that http.h has read. No I/O.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <expected>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "proxy/http.h"
 
@@ -21,7 +20,8 @@ enum class UpgradeError : std::uint8_t {
   BadKey,        // Sec-WebSocket-Key is missing, twice, or not 16 octets of base64: 400
 };
 
-// The client's Sec-WebSocket-Key.
+// The client's Sec-WebSocket-Key. That the request has no body is for the caller to ask: that is
+// about form, which is judged before routes are.
 std::expected<std::string, UpgradeError> check_upgrade(const RequestHead& request);
 
 // Section 4.2.2 step 5.4: base64(SHA-1(key + GUID)).
@@ -31,26 +31,29 @@ std::string accept_of(std::string_view key);
 std::string write_switching_protocols(std::string_view key, std::string_view subprotocol);
 
 // Any answer but 101, whole: with Connection: close, Content-Length and a plain-text body of one
-// line. `fields`: further fields, such as WWW-Authenticate or Retry-After.
+// line: `body`, or the reason phrase where that is empty. `fields`: further fields, such as
+// WWW-Authenticate or Retry-After. A 426 says by itself what to upgrade to. Nothing given may come
+// from a request: an answer that repeats what it was asked is how a gateway is made to say things.
 std::string write_refusal(int status, std::span<const Field> fields = {},
                           std::string_view body = {});
 std::string_view reason_phrase(int status);
 
 // --- as a client, towards a backend (section 4.1) ---
 
-// 16 random octets as base64.
-std::string make_key();
+// 16 random octets as base64; none where the system has no randomness to give.
+std::optional<std::string> make_key();
 
 // `GET target HTTP/1.1`, the fields given, in order, then Connection, Upgrade,
-// Sec-WebSocket-Version and -Key. The fields must contain Host and none of the latter.
+// Sec-WebSocket-Version and -Key. The fields must contain Host and none of the latter, and nothing
+// in them may be able to end a line: a CR, LF or NUL is a fault of the caller, not of a client.
 std::string write_upgrade_request(std::string_view target, std::span<const Field> fields,
                                   std::string_view key);
 
 enum class UpgradeAnswer : std::uint8_t {
   Switched,
-  Refused,    // a status of 4xx: response.status has it
-  Wrong,      // anything else: another status, a wrong Sec-WebSocket-Accept, an extension, a
-              // subprotocol that was not offered
+  Refused,  // a status of 4xx: response.status has it
+  Wrong,    // anything else: another status, a wrong Sec-WebSocket-Accept, an extension, a
+            // subprotocol that was not offered
 };
 
 // Section 4.1, "Once the client's opening handshake has been sent". `offered`: the subprotocols
@@ -58,8 +61,11 @@ enum class UpgradeAnswer : std::uint8_t {
 UpgradeAnswer check_answer(const ResponseHead& response, std::string_view key,
                            std::span<const std::string_view> offered, std::string& subprotocol);
 
-// Drops hop-by-hop fields: Connection and all that it names, Keep-Alive, Proxy-*, TE, Trailer,
-// Transfer-Encoding, Upgrade, Content-Length, Expect and Sec-WebSocket-Key, -Version, -Extensions.
+// Drops hop-by-hop fields (RFC 9110 section 7.6.1): Connection and all that it names, Keep-Alive,
+// Proxy and Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings, Content-Length,
+// Expect and Sec-WebSocket-Key, -Version, -Extensions; each also with '_' for '-', as CGI and WSGI
+// read it. Host, Origin and Sec-WebSocket-Protocol stay even if Connection names them: the
+// handshake cannot do without them, and they go to the backend as they came.
 Fields without_hop_by_hop(const Fields& fields);
 
 // Is `name` equal to `ours` with case and '_' / '-' folded (CVE-2025-64484)?
