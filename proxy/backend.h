@@ -1,0 +1,114 @@
+// The servers of one backend as one worker sees them: which is next, which failed a moment ago; and
+// the opening handshake with them (RFC 6455 section 4.1).
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "proxy/dial.h"
+#include "proxy/handshake.h"
+#include "proxy/http.h"
+#include "proxy/loop.h"
+
+namespace proxy {
+
+struct Server {
+  std::string host;
+  std::uint16_t port = 80;
+  std::string base;  // put before the request target; empty or "/…" without a '/' at its end
+};
+
+class Servers {
+ public:
+  static constexpr Duration skipped_for = std::chrono::seconds(5);
+
+  // `first`: where the round begins, so that workers do not all begin with the same one.
+  Servers(std::vector<Server> servers, std::size_t first);
+
+  // The next in turn that has not failed lately, or, when all have, the one whose failure is the
+  // longest ago; none of `tried`. None: all were tried.
+  std::optional<std::size_t> next(const std::vector<bool>& tried, MonotonicTime now);
+  void mark_failed(std::size_t server, MonotonicTime now);
+  void mark_good(std::size_t server);
+
+  const Server& operator[](std::size_t i) const { return servers_[i]; }
+  std::size_t size() const { return servers_.size(); }
+
+ private:
+  std::vector<Server> servers_;
+  std::vector<std::optional<MonotonicTime>> failed_at_;
+  std::size_t turn_;
+};
+
+// What is asked of a backend.
+struct UpgradeRequest {
+  std::string target;
+  std::vector<Field> fields;              // with Host and Sec-WebSocket-Protocol
+  std::vector<std::string> subprotocols;  // those offered
+};
+
+struct Upgraded {
+  std::unique_ptr<Transport> transport;
+  std::string subprotocol;    // empty: none
+  std::string early_octets;   // what came behind the 101
+  std::size_t server = 0;
+};
+
+struct UpgradeFailure {
+  enum class Kind : std::uint8_t {
+    Unreachable,  // no server took the connection
+    Wrong,        // not a correct 101, and no refusal either
+    TooSlow,
+    Refused,      // `status` is the backend's own 4xx
+  };
+  Kind kind;
+  int status = 0;
+};
+
+// One opening handshake with a backend: its servers one after the other, each within
+// `connect_timeout`, until one answers. Destroying it gives up.
+class BackendHandshake final : private Dial::Observer, private Transport::Observer {
+ public:
+  class Observer {
+   public:
+    virtual void on_upgraded(Upgraded upgraded) = 0;               // the last call, or:
+    virtual void on_upgrade_failed(const UpgradeFailure& why) = 0;  // the last call
+
+   protected:
+    ~Observer() = default;
+  };
+
+  BackendHandshake(Loop& loop, Servers& servers, Duration connect_timeout, UpgradeRequest request,
+                   Observer& observer);
+
+ private:
+  void try_next();
+  void fail(UpgradeFailure::Kind kind);
+  void on_head(std::string_view early_octets);
+
+  void on_connected(std::unique_ptr<Transport> transport) override;
+  void on_dial_failed(DialError error) override;
+  void on_octets(std::string_view octets) override;
+  void on_sent() override {}
+  void on_gone(TransportError error) override;
+
+  Loop& loop_;
+  Servers& servers_;
+  Duration connect_timeout_;
+  UpgradeRequest request_;
+  Observer& observer_;
+  std::vector<bool> tried_;
+  std::size_t server_ = 0;
+  UpgradeFailure failure_{UpgradeFailure::Kind::Unreachable};
+  std::string key_;
+  std::unique_ptr<Dial> dial_;
+  std::unique_ptr<Transport> transport_;
+  std::unique_ptr<HeadParser> parser_;
+  Timer deadline_;
+};
+
+}  // namespace proxy

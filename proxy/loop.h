@@ -1,0 +1,54 @@
+// One worker's event loop: libuv's loop, its clock and deadlines, and the end of each iteration,
+// when what was retired is destroyed.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <vector>
+
+#include "proxy/timers.h"
+
+struct uv_loop_s;
+
+namespace proxy {
+
+class Loop {
+ public:
+  static constexpr std::size_t receive_buffer_octets = 64 * 1024;
+
+  Loop();
+  ~Loop();  // everything on it must be gone, or going
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  void run();   // until stop()
+  void stop();  // from a callback of this loop
+
+  Timers& timers() { return timers_; }
+
+  // Destruction waits for the end of the iteration, so an object may retire itself, or be retired
+  // by one whom it called.
+  template <typename T>
+  void retire(std::unique_ptr<T> object) {
+    retired_.emplace_back(object.release(), [](void* retired) { delete static_cast<T*>(retired); });
+  }
+
+  // For the other files of proxy/.
+  uv_loop_s* raw() const;
+  char* receive_buffer() { return receive_buffer_.get(); }  // shared: octets are lent for one call
+  void wake();  // a callback begins: the clock is read, once per iteration
+
+ private:
+  struct Handles;
+
+  void before_sleep();
+  void after_sleep();
+
+  Timers timers_;
+  std::unique_ptr<char[]> receive_buffer_;
+  std::vector<std::unique_ptr<void, void (*)(void*)>> retired_;
+  std::unique_ptr<Handles> handles_;
+  bool awake_ = false;
+};
+
+}  // namespace proxy

@@ -1,0 +1,116 @@
+#include "proxy/tcp.h"
+
+#include <algorithm>
+#include <array>
+#include <cassert>
+#include <utility>
+
+namespace proxy {
+
+namespace {
+constexpr std::size_t pieces_max = 64;  // of one system call
+}  // namespace
+
+struct TcpTransport::Write {
+  uv_write_t request;
+  std::string octets;  // kept until the kernel has them
+};
+
+TcpTransport::TcpTransport(Loop& loop) : loop_(loop), handle_(this) {
+  uv_tcp_init(loop.raw(), handle_.get());
+}
+
+void TcpTransport::configure() { uv_tcp_nodelay(handle_.get(), 1); }
+
+void TcpTransport::write(std::span<const std::string_view> pieces) {
+  if (finishing_ || gone_) return;
+  std::size_t taken = 0;
+  if (!writing_) {
+    std::array<uv_buf_t, pieces_max> buffers;
+    std::size_t count = std::min(pieces.size(), pieces_max);
+    for (std::size_t i = 0; i < count; ++i) {
+      buffers[i] = uv_buf_init(const_cast<char*>(pieces[i].data()),
+                               static_cast<unsigned>(pieces[i].size()));
+    }
+    int written = uv_try_write(handle_.stream(), buffers.data(), static_cast<unsigned>(count));
+    // An error is not told here (a call down never calls up) but by the uv_write that follows.
+    taken = written > 0 ? static_cast<std::size_t>(written) : 0;
+  }
+  for (auto piece : pieces) {
+    auto skipped = std::min(taken, piece.size());
+    taken -= skipped;
+    backlog_.append(piece.substr(skipped));
+  }
+  if (!writing_ && !backlog_.empty()) write_backlog();
+}
+
+std::size_t TcpTransport::unsent() const {
+  return uv_stream_get_write_queue_size(handle_.stream()) + backlog_.size();
+}
+
+void TcpTransport::write_backlog() {
+  writing_ = true;
+  auto* write = new Write{{}, std::exchange(backlog_, {})};
+  auto buffer =
+      uv_buf_init(write->octets.data(), static_cast<unsigned>(write->octets.size()));
+  int failed = uv_write(&write->request, handle_.stream(), &buffer, 1, write_cb);
+  assert(!failed);
+  (void)failed;
+}
+
+void TcpTransport::write_cb(uv_write_t* request, int status) noexcept {
+  std::unique_ptr<Write> done(reinterpret_cast<Write*>(request));
+  if (auto* self = static_cast<TcpTransport*>(request->handle->data)) self->on_written(status);
+}
+
+void TcpTransport::on_written(int status) {
+  loop_.wake();
+  writing_ = false;
+  if (gone_) return;
+  if (status < 0) return lose(TransportError::Reset);
+  if (!backlog_.empty()) {
+    write_backlog();
+  } else if (finishing_) {
+    finishing_ = false;
+    finish();
+  }
+  observer_->on_sent();
+}
+
+void TcpTransport::set_reading(bool on) {
+  if (on && !gone_) {
+    uv_read_start(handle_.stream(), alloc_cb, read_cb);
+  } else {
+    uv_read_stop(handle_.stream());
+  }
+}
+
+void TcpTransport::finish() {
+  if (gone_ || std::exchange(finishing_, true) || writing_) return;
+  auto* request = new uv_shutdown_t;
+  if (uv_shutdown(request, handle_.stream(), [](uv_shutdown_t* r, int) { delete r; }) != 0) {
+    delete request;  // not connected any more: there is nothing to end
+  }
+}
+
+void TcpTransport::alloc_cb(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
+  auto* self = static_cast<TcpTransport*>(handle->data);
+  *buffer = uv_buf_init(self->loop_.receive_buffer(), Loop::receive_buffer_octets);
+}
+
+void TcpTransport::read_cb(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
+  auto* self = static_cast<TcpTransport*>(stream->data);
+  if (!self || count == 0) return;
+  self->loop_.wake();
+  if (count > 0) return self->observer_->on_octets({buffer->base, static_cast<std::size_t>(count)});
+  self->lose(count == UV_EOF ? TransportError::PeerClosed : TransportError::Reset);
+}
+
+void TcpTransport::lose(TransportError error) {
+  gone_ = true;
+  backlog_ = {};
+  uv_read_stop(handle_.stream());
+  observer_->on_gone(error);
+}
+
+}  // namespace proxy

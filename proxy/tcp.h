@@ -1,0 +1,49 @@
+// A Transport over TCP.
+#pragma once
+
+#include <string>
+
+#include "proxy/loop.h"
+#include "proxy/transport.h"
+#include "proxy/uv_handle.h"
+
+namespace proxy {
+
+class TcpTransport final : public Transport {
+ public:
+  explicit TcpTransport(Loop& loop);
+
+  using Transport::write;
+  void observe(Observer& observer) override { observer_ = &observer; }
+  void write(std::span<const std::string_view> pieces) override;
+  std::size_t unsent() const override;
+  void set_reading(bool on) override;
+  void finish() override;
+
+  // Once the socket is connected: what every stream of this program has set.
+  void configure();
+
+  uv_tcp_t* raw() { return handle_.get(); }
+
+ private:
+  // The octets of one uv_write. At most one is under way, so a queue that grows is one string.
+  struct Write;
+
+  static void alloc_cb(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept;
+  static void read_cb(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
+  static void write_cb(uv_write_t* request, int status) noexcept;
+
+  void on_written(int status);
+  void write_backlog();
+  void lose(TransportError error);
+
+  Loop& loop_;
+  UvHandle<uv_tcp_t> handle_;
+  Observer* observer_ = nullptr;
+  std::string backlog_;  // what waits for the write under way
+  bool writing_ = false;
+  bool finishing_ = false;
+  bool gone_ = false;  // the observer has had its last call
+};
+
+}  // namespace proxy
