@@ -44,6 +44,7 @@ class Relay final : private Connection::Observer {
   // Closes the client, and the backend with 1001.
   void close(StatusCode code, std::string_view reason);
 
+  bool open() const { return client_.open(); }
   const Tally& tally(Side from) const { return of(from).received(); }
 
  private:

@@ -1,0 +1,145 @@
+// A client before its 101: its head is read, every question of the contract is asked in the
+// contract's order, the backend is dialled. It ends in an Admitted client or in one refusal.
+#pragma once
+
+#include <array>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "gateway/audit.h"
+#include "gateway/identity_fields.h"
+#include "gateway/ledger.h"
+#include "gateway/policy.h"
+#include "gateway/refusal.h"
+#include "proxy/backend.h"
+#include "proxy/http.h"
+#include "proxy/loop.h"
+#include "proxy/transport.h"
+
+namespace gateway {
+
+// Who a connection is, for the audit log and for the backend. The same before and after the 101.
+struct ConnectionIdentity {
+  std::array<char, 16> id;  // hexadecimal, random
+  proxy::IpAddress address;
+  const Route* route = nullptr;  // none yet
+  std::string subject;           // empty: none yet
+
+  std::string_view id_text() const { return {id.data(), id.size()}; }
+  AuditedConnection audited() const {
+    return {id_text(), route ? std::string_view(route->path.text()) : std::string_view(), address,
+            subject};
+  }
+};
+
+// What the instance counts for one connection, until its client is gone.
+struct Holdings {
+  Ledger::Connection connection;
+  Ledger::Count of_address;
+  Ledger::Count of_subject;
+};
+
+// All that a Session is made of.
+struct AdmittedClient {
+  std::shared_ptr<const Policy> policy;  // keeps identity.route alive
+  ConnectionIdentity identity;
+  Holdings holdings;
+  std::optional<auth::WallTime> good_until;
+  std::unique_ptr<proxy::Transport> client;
+  std::unique_ptr<proxy::Transport> backend;
+  std::string early_from_client;
+  std::string early_from_backend;
+};
+
+class Admission final : private proxy::Transport::Observer,
+                        private proxy::BackendHandshake::Observer {
+ public:
+  // What an admission needs of its worker.
+  class Host {
+   public:
+    virtual proxy::Loop& loop() = 0;
+    virtual const std::shared_ptr<const Policy>& policy() = 0;
+    virtual Ledger& ledger() = 0;
+    virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
+    virtual bool draining() = 0;
+    virtual Audit& audit() = 0;
+    virtual RefusalSampler& refusals() = 0;
+    virtual unsigned worker_index() = 0;
+    virtual void on_admitted(AdmittedClient client) = 0;
+    virtual void retire(Admission& admission) = 0;  // the last call
+
+   protected:
+    ~Host() = default;
+  };
+
+  // `connection` empty: the instance is full, and the answer will say so.
+  Admission(Host& host, std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer,
+            Ledger::Connection connection);
+
+  // Refuses a client that has not been decided on; one for whom a backend is dialled goes on.
+  void drain();
+
+  // Makes room for others: refuses at once, whatever it waits for.
+  void give_way();
+
+  bool counted() const { return counted_; }
+
+  // Of this admission among its worker's, the oldest first; the worker's to use.
+  std::list<std::unique_ptr<Admission>>::iterator place;
+
+ private:
+  // Reading:    the head is awaited.
+  // Dialling:   the backend is.
+  // Answered:   a refusal is written; what the client still sends is read and dropped, so that it
+  //             sees the answer and not a reset.
+  // Done:       the host has been told.
+  enum class State : std::uint8_t { Reading, Dialling, Answered, Done };
+
+  void on_octets(std::string_view octets) override;
+  void on_sent() override {}
+  void on_gone(proxy::TransportError error) override;
+  void on_upgraded(proxy::Upgraded upgraded) override;
+  void on_upgrade_failed(const proxy::UpgradeFailure& why) override;
+
+  void on_head();
+  // The steps of on_head() in their order; true: the next may be asked.
+  bool form_is_good(const proxy::RequestHead& head);
+  bool has_room();
+  bool finds_route(const proxy::RequestHead& head, RouteMatch& match);
+  bool within_handshake_rate();
+  bool asks_for_websocket(const proxy::RequestHead& head);
+  bool knows_client(const proxy::RequestHead& head, const RouteMatch& match);
+  bool within_connection_counts();
+  void dial(const proxy::RequestHead& head);
+
+  void on_deadline();
+  void deny(const Denied& denied);
+  void refuse(Refusal refusal, std::string_view reason = {}, int status = 0,
+              std::chrono::milliseconds retry_after = retry_after_default);
+  void record_refusal(int status, std::string_view reason);
+  void finish();
+
+  Host& host_;
+  std::shared_ptr<const Policy> policy_;
+  State state_ = State::Reading;
+  bool peer_trusted_ = false;
+  bool anything_received_ = false;
+  bool counted_;  // by the ledger, as one of max_connections
+  ConnectionIdentity identity_;
+  Holdings holdings_;
+  std::unique_ptr<proxy::Transport> transport_;
+  proxy::HeadParser parser_;
+  proxy::Target target_;
+  std::string target_text_;  // target_ has views into it
+  std::string key_;          // Sec-WebSocket-Key
+  auth::Principal principal_;
+  std::string early_octets_;
+  std::size_t dropped_octets_ = 0;
+  std::unique_ptr<proxy::BackendHandshake> backend_;
+  proxy::Timer deadline_;
+};
+
+}  // namespace gateway

@@ -1,0 +1,33 @@
+// What a backend is asked, and told about the client: the client's own opening handshake without
+// credentials and without anything that could pass for ours, then ours (CONTRACT section 3).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/policy.h"
+#include "proxy/backend.h"
+#include "proxy/target.h"
+
+namespace gateway {
+
+// X-Gatehouse-Claims over this is left out: a backend's own limit on its head would refuse it all.
+inline constexpr std::size_t claims_field_octets_max = 4 * 1024;
+
+struct Client {
+  std::string_view connection_id;
+  proxy::IpAddress address;
+  bool peer_trusted = false;  // what it says of the scheme is believed then
+};
+
+struct BackendRequest {
+  proxy::UpgradeRequest upgrade;
+  std::size_t claims_octets_left_out = 0;  // 0: they are in it
+};
+
+BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy::Target& target,
+                                    const Route& route, const auth::Principal& principal,
+                                    const Client& client);
+
+}  // namespace gateway

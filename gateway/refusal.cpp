@@ -1,0 +1,104 @@
+#include "gateway/refusal.h"
+
+#include <array>
+#include <cassert>
+#include <vector>
+
+namespace gateway {
+
+namespace {
+
+constexpr std::array<RefusalRow, 24> refusals{{
+    {400, "malformed_request"},
+    {400, "ambiguous_path"},
+    {400, "upgrade_with_body"},
+    {431, "head_too_large"},
+    {408, "head_too_slow"},
+    {503, "draining"},
+    {503, "full"},
+    {503, "crowded"},
+    {404, "no_route"},
+    {429, "ip_handshakes"},
+    {426, "not_websocket"},
+    {426, "wrong_version"},
+    {400, "bad_key"},
+    {400, "bad_subprotocols"},
+    {403, "origin_forbidden"},
+    {401, "unauthorized"},
+    {403, "forbidden"},
+    {429, "ip_connections"},
+    {429, "subject_connections"},
+    {502, "backend_unreachable"},
+    {502, "backend_wrong"},
+    {504, "backend_too_slow"},
+    {502, "backend_refused"},
+    {0, "client_left"},
+}};
+static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
+
+constexpr std::array<GoodbyeRow, 3> goodbyes{{
+    {close_unauthorized, "token ended", "token_ended"},
+    {proxy::StatusCode::PolicyViolation, "limit exceeded", "limit_exceeded"},
+    {proxy::StatusCode::ServiceRestart, "draining", "draining"},
+}};
+static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Draining) + 1);
+
+}  // namespace
+
+const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
+const GoodbyeRow& row_of(Goodbye goodbye) { return goodbyes[static_cast<std::size_t>(goodbye)]; }
+
+Refusal refusal_of(proxy::HttpError error) {
+  switch (error) {
+    case proxy::HttpError::Malformed: return Refusal::Malformed;
+    case proxy::HttpError::FieldsTooLarge: return Refusal::HeadTooLarge;
+  }
+  std::unreachable();
+}
+
+Refusal refusal_of(proxy::UpgradeError error) {
+  switch (error) {
+    case proxy::UpgradeError::NotWebSocket: return Refusal::NotWebSocket;
+    case proxy::UpgradeError::WrongVersion: return Refusal::WrongVersion;
+    case proxy::UpgradeError::BadKey: return Refusal::BadKey;
+  }
+  std::unreachable();
+}
+
+Refusal refusal_of(Denial denial) {
+  switch (denial) {
+    case Denial::NoRoute: return Refusal::NoRoute;
+    case Denial::OriginMissing:
+    case Denial::OriginNotAllowed: return Refusal::OriginForbidden;
+    case Denial::CredentialMissing:
+    case Denial::CredentialAmbiguous:
+    case Denial::CredentialMalformed:
+    case Denial::TokenRefused: return Refusal::Unauthorized;
+    case Denial::NotAllowed: return Refusal::Forbidden;
+  }
+  std::unreachable();
+}
+
+Refusal refusal_of(proxy::UpgradeFailure::Kind failure) {
+  switch (failure) {
+    case proxy::UpgradeFailure::Kind::Unreachable: return Refusal::BackendUnreachable;
+    case proxy::UpgradeFailure::Kind::Wrong: return Refusal::BackendWrong;
+    case proxy::UpgradeFailure::Kind::TooSlow: return Refusal::BackendTooSlow;
+    case proxy::UpgradeFailure::Kind::Refused: return Refusal::BackendRefused;
+  }
+  std::unreachable();
+}
+
+std::string write_answer(int status, std::chrono::milliseconds retry_after) {
+  std::vector<proxy::Field> fields;
+  // RFC 6750 section 3.1. The same for every reason: which check it was is for the log.
+  if (status == 401) fields.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});
+  if (status == 429 || status == 503) {
+    // RFC 9110 section 10.2.3: whole seconds; none at all would invite the client at once.
+    auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
+    fields.push_back({"Retry-After", std::to_string(seconds)});
+  }
+  return proxy::write_refusal(status, fields);
+}
+
+}  // namespace gateway

@@ -1,0 +1,80 @@
+// Every way this program says no, and the one table of how it says it: the HTTP status before 101
+// (RFC 9110 section 15), the status code after it (RFC 6455 section 7.4), and the name in the audit
+// log. What a client reads is the same for every failed check of a credential.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "gateway/admit.h"
+#include "proxy/backend.h"
+#include "proxy/handshake.h"
+#include "proxy/http.h"
+#include "proxy/status_code.h"
+
+namespace gateway {
+
+// RFC 6455 section 7.4.2: 4000-4999 are ours to define.
+inline constexpr auto close_unauthorized = static_cast<proxy::StatusCode>(4401);
+inline constexpr auto close_no_pong = static_cast<proxy::StatusCode>(4408);
+
+// Before 101.
+enum class Refusal : std::uint8_t {
+  Malformed,
+  AmbiguousPath,
+  UpgradeWithBody,
+  HeadTooLarge,
+  HeadTooSlow,
+  Draining,
+  Full,
+  Crowded,  // the oldest of too many connections without a 101
+  NoRoute,
+  HandshakeRate,
+  NotWebSocket,
+  WrongVersion,
+  BadKey,
+  BadSubprotocols,
+  OriginForbidden,
+  Unauthorized,
+  Forbidden,
+  AddressConnections,
+  SubjectConnections,
+  BackendUnreachable,
+  BackendWrong,
+  BackendTooSlow,
+  BackendRefused,  // answered with the backend's own status
+  ClientLeft,      // before it was answered
+};
+
+struct RefusalRow {
+  int http_status;        // 0: nothing is answered
+  std::string_view name;  // in the audit log, unless a better reason is known
+};
+const RefusalRow& row_of(Refusal refusal);
+
+Refusal refusal_of(proxy::HttpError error);
+Refusal refusal_of(proxy::UpgradeError error);
+Refusal refusal_of(Denial denial);
+Refusal refusal_of(proxy::UpgradeFailure::Kind failure);
+
+// How long a client that was refused for a while is told to stay away, where nothing better is
+// known.
+inline constexpr std::chrono::seconds retry_after_default{5};
+
+// The whole answer. `status`: the row's, or the backend's own. `retry_after` is used where the
+// status is 429 or 503.
+std::string write_answer(int status, std::chrono::milliseconds retry_after = retry_after_default);
+
+// After 101: what the gateway itself closes for.
+enum class Goodbye : std::uint8_t { TokenEnded, LimitExceeded, Draining };
+
+struct GoodbyeRow {
+  proxy::StatusCode code;
+  std::string_view reason;  // in the Close frame
+  std::string_view name;    // in the audit log
+};
+const GoodbyeRow& row_of(Goodbye goodbye);
+
+}  // namespace gateway

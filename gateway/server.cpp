@@ -1,0 +1,175 @@
+#include "gateway/server.h"
+
+#include <sys/resource.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gateway/admin.h"
+#include "gateway/audit.h"
+#include "gateway/exit_status.h"
+#include "gateway/ledger.h"
+#include "gateway/log.h"
+#include "gateway/worker.h"
+#include "proxy/listener.h"
+#include "proxy/loop.h"
+#include "proxy/mailbox.h"
+#include "proxy/signals.h"
+
+namespace gateway {
+
+namespace {
+
+// Listeners, epoll, the log, the admin listener, names being looked up, and the clients that are
+// told that there is no room.
+constexpr rlim_t descriptors_reserved_base = 64;
+constexpr rlim_t descriptors_reserved_per_worker = 96;
+constexpr rlim_t descriptors_per_connection = 2;  // the client's and its backend's
+
+unsigned worker_count(const Policy& policy) {
+  return policy.workers ? policy.workers : std::max(1u, std::thread::hardware_concurrency());
+}
+
+// max_connections, or what the descriptor limit has room for. The soft limit is raised as far as it
+// goes first.
+std::uint32_t affordable_connections(std::uint32_t wanted, unsigned workers) {
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  getrlimit(RLIMIT_NOFILE, &limit);
+  if (limit.rlim_cur == RLIM_INFINITY) return wanted;
+  auto reserved = descriptors_reserved_base + workers * descriptors_reserved_per_worker;
+  auto left = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : descriptors_per_connection;
+  return static_cast<std::uint32_t>(
+      std::min<rlim_t>(wanted, std::max<rlim_t>(1, left / descriptors_per_connection)));
+}
+
+std::string listen_text(const Policy& policy) {
+  std::string text;
+  for (const auto& address : policy.listen) {
+    if (!text.empty()) text += ", ";
+    text += address.to_string();
+  }
+  return text;
+}
+
+class Server {
+ public:
+  explicit Server(std::shared_ptr<const Policy> policy);
+
+  std::expected<void, std::string> listen();
+  void run();
+
+ private:
+  void on_terminate();
+  void on_worker_drained();
+
+  std::shared_ptr<const Policy> policy_;
+  unsigned worker_count_;
+  std::uint32_t connections_max_;
+  Log log_;
+  Audit audit_;
+  Ledger ledger_;
+  proxy::Loop loop_;  // of this thread: signals and the admin listener
+  proxy::Mailbox mailbox_;
+  proxy::Signals signals_;
+  Admin admin_;
+  bool draining_ = false;
+  unsigned drained_ = 0;
+  proxy::Timer drain_deadline_;
+  std::vector<std::unique_ptr<Worker>> workers_;
+};
+
+Server::Server(std::shared_ptr<const Policy> policy)
+    : policy_(std::move(policy)),
+      worker_count_(worker_count(*policy_)),
+      connections_max_(affordable_connections(policy_->connections_max, worker_count_)),
+      log_(policy_->log_level, policy_->log_format),
+      audit_(log_),
+      ledger_(connections_max_),
+      mailbox_(loop_),
+      signals_(loop_),
+      admin_(loop_, policy_->admin_token, [this] { return !draining_; }),
+      drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
+  for (unsigned i = 0; i < worker_count_; ++i) {
+    auto on_drained = [this] { mailbox_.post([this] { on_worker_drained(); }); };
+    workers_.push_back(std::make_unique<Worker>(i, policy_, ledger_, log_, on_drained));
+  }
+}
+
+std::expected<void, std::string> Server::listen() {
+  auto addresses = policy_->listen;
+  addresses.push_back(policy_->admin);
+  for (const auto& address : addresses) {
+    if (auto free = proxy::Listener::probe(address); !free) {
+      return std::unexpected(
+          fmt::format("cannot listen on {}: {}", address.to_string(), free.error()));
+    }
+  }
+  for (auto& worker : workers_) {
+    if (auto listening = worker->listen(); !listening) return listening;
+  }
+  if (auto listening = admin_.listen(policy_->admin); !listening) {
+    return std::unexpected(
+        fmt::format("cannot listen on {}: {}", policy_->admin.to_string(), listening.error()));
+  }
+  return {};
+}
+
+void Server::run() {
+  proxy::Signals::ignore_broken_pipes();
+  for (int number : {SIGTERM, SIGINT}) {
+    signals_.watch(number, [this] { on_terminate(); });
+  }
+  audit_.started(GATEHOUSE_VERSION, listen_text(*policy_), policy_->admin.to_string(),
+                 worker_count_);
+  if (connections_max_ < policy_->connections_max) {
+    log_.write(LogLevel::Warn, "max_connections_lowered",
+               {{"max_connections", std::uint64_t{connections_max_}},
+                {"wanted", std::uint64_t{policy_->connections_max}},
+                {"reason", std::string_view("the limit of open descriptors (ulimit -n)")}});
+  }
+  std::vector<std::thread> threads;
+  for (auto& worker : workers_) threads.emplace_back([&worker] { worker->run(); });
+  audit_.ready();
+  loop_.run();
+  for (auto& worker : workers_) worker->stop();
+  for (auto& thread : threads) thread.join();
+  std::uint32_t cut = 0;
+  for (const auto& worker : workers_) cut += worker->clients();
+  audit_.stopped(cut);
+}
+
+void Server::on_terminate() {
+  if (draining_) return;
+  draining_ = true;
+  audit_.draining(ledger_.open());
+  drain_deadline_.arm(policy_->drain_timeout);
+  for (auto& worker : workers_) worker->drain();
+}
+
+void Server::on_worker_drained() {
+  if (++drained_ == workers_.size()) loop_.stop();
+}
+
+}  // namespace
+
+ExitStatus serve(std::shared_ptr<const Policy> policy) {
+  Server server(std::move(policy));
+  if (auto listening = server.listen(); !listening) {
+    fmt::print(stderr, "gatehouse: {}\n", listening.error());
+    return ExitStatus::CannotStart;
+  }
+  server.run();
+  return ExitStatus::Ok;
+}
+
+}  // namespace gateway

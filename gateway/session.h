@@ -1,0 +1,74 @@
+// A client after its 101, until it and its backend are gone: the token's end, the limits, and the
+// last line of the audit log.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "auth/rate_limit.h"
+#include "gateway/admission.h"
+#include "gateway/audit.h"
+#include "gateway/policy.h"
+#include "gateway/refusal.h"
+#include "proxy/relay.h"
+
+namespace gateway {
+
+class Session final : private proxy::Relay::Gate {
+ public:
+  // What a session needs of its worker.
+  class Host {
+   public:
+    virtual proxy::Timers& timers() = 0;
+    virtual Audit& audit() = 0;
+    virtual RefusalSampler& refusals() = 0;
+    virtual void retire(Session& session) = 0;  // the last call
+
+   protected:
+    ~Host() = default;
+  };
+
+  // `settings` are the route's and outlive the session.
+  Session(Host& host, AdmittedClient client, const proxy::RelaySettings& settings);
+
+  // Once, from the loop: reads what came behind the handshakes, then everything else.
+  void start(std::string_view early_from_client, std::string_view early_from_backend);
+
+  // Ends a session whose token is over by the wall clock, which may have been stepped since the
+  // timer was set.
+  void check_token_end();
+
+  void drain(std::string_view reason);  // `reason`: of the Close frame
+
+  std::size_t place = 0;  // of this session among its worker's; the worker's to use
+
+ private:
+  proxy::Verdict admit(const proxy::FrameHeader& frame) override;
+  void on_ending(proxy::Relay::Side first, const proxy::Ending& ending,
+                 const proxy::Close& told) override;
+  void on_client_gone() override;
+  void on_gone() override;
+
+  proxy::Verdict exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait);
+  void report_limit(AuditedLimit limit, LimitAction action);
+  void say_goodbye(Goodbye goodbye, std::string_view reason);
+  void record_end(std::uint16_t code, ClosedBy by, std::string_view reason);
+
+  Host& host_;
+  std::shared_ptr<const Policy> policy_;  // keeps the route alive
+  ConnectionIdentity identity_;
+  Holdings holdings_;
+  std::optional<auth::WallTime> good_until_;
+  proxy::MonotonicTime opened_;
+  auth::TokenBucket messages_;
+  auth::TokenBucket octets_;
+  bool message_charged_ = false;  // the message whose frame is held has paid its permit
+  std::uint64_t limit_hits_unreported_ = 0;
+  std::optional<proxy::MonotonicTime> limit_reported_;
+  proxy::Timer token_end_;
+  proxy::Relay relay_;
+};
+
+}  // namespace gateway

@@ -1,0 +1,177 @@
+#include "gateway/worker.h"
+
+#include <openssl/rand.h>
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway {
+
+namespace {
+
+using std::chrono::seconds;
+
+// Where the instance is full, this many clients of a worker are still read, to be told so.
+constexpr std::size_t uncounted_max = 64;
+
+// A client that is sent away by a drain comes back after a time between nothing and this, so that
+// they do not all come at once.
+constexpr std::uint32_t retry_after_ms_max = 5'000;
+
+// CONTRACT section 4: fragments that carry next to nothing cost more than they are worth.
+constexpr std::uint64_t frames_per_message_base = 1'024;
+constexpr std::uint64_t octets_per_frame_min = 64;
+
+proxy::RelaySettings relay_settings(const Route& route) {
+  proxy::ConnectionSettings shared;
+  shared.unsent_octets_high = route.send_queue_octets_max / 4;
+  shared.unsent_octets_low = shared.unsent_octets_high / 2;
+  shared.ping_interval = route.heartbeat.interval;
+  shared.pong_timeout = route.heartbeat.timeout;
+  shared.stall_timeout = route.stall_timeout;
+  proxy::RelaySettings settings{shared, shared};
+  settings.client.reader.message_octets_max = route.message_octets_max;
+  settings.client.reader.frames_per_message_max =
+      frames_per_message_base + route.message_octets_max / octets_per_frame_min;
+  settings.client.no_pong_code = close_no_pong;
+  settings.backend.control_frames_per_second_max = 0;
+  return settings;
+}
+
+std::vector<proxy::Server> servers(const BackendSettings& backend) {
+  std::vector<proxy::Server> servers;
+  for (const auto& server : backend.servers) {
+    servers.push_back({server.host, server.port, server.base});
+  }
+  return servers;
+}
+
+}  // namespace
+
+Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
+               std::function<void()> on_drained)
+    : index_(index),
+      policy_(std::move(policy)),
+      ledger_(ledger),
+      audit_(log),
+      refusals_(audit_),
+      on_drained_(std::move(on_drained)),
+      mailbox_(loop_),
+      second_(loop_.timers(), [this] { on_second(); }) {
+  for (const auto& route : policy_->routes) relay_settings_.push_back(relay_settings(route));
+  for (const auto& [name, backend] : policy_->backends) {
+    servers_.emplace(backend.get(), proxy::Servers(servers(*backend), index_));
+  }
+  second_.arm(seconds(1));
+}
+
+Worker::~Worker() { listeners_.clear(); }  // they hand over what they have, while there is a taker
+
+std::expected<void, std::string> Worker::listen() {
+  for (const auto& address : policy_->listen) {
+    auto listener = proxy::Listener::open(loop_, address, *this);
+    if (!listener) {
+      return std::unexpected(
+          fmt::format("cannot listen on {}: {}", address.to_string(), listener.error()));
+    }
+    listeners_.push_back(std::move(*listener));
+  }
+  return {};
+}
+
+void Worker::run() {
+  loop_.run();
+  refusals_.finish();
+}
+
+void Worker::drain() {
+  mailbox_.post([this] { on_drain(); });
+}
+
+void Worker::stop() {
+  mailbox_.post([this] { loop_.stop(); });
+}
+
+void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
+  Admission::Host& host = *this;
+  auto admission =
+      std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());
+  if (!admission->counted()) ++uncounted_;
+  admissions_.push_back(std::move(admission));
+  admissions_.back()->place = std::prev(admissions_.end());
+  make_room();
+}
+
+// Clients that dawdle before their 101 must not keep others out: the oldest goes (SECURITY 11).
+void Worker::make_room() {
+  if (ledger_.admitting_crowded()) admissions_.front()->give_way();
+  if (uncounted_ <= uncounted_max) return;
+  auto uncounted = std::ranges::find_if(admissions_, [](auto& a) { return !a->counted(); });
+  if (uncounted != admissions_.end()) (*uncounted)->give_way();
+}
+
+proxy::Servers& Worker::servers_of(const BackendSettings& backend) {
+  return servers_.find(&backend)->second;
+}
+
+void Worker::on_admitted(AdmittedClient client) {
+  const auto& settings = relay_settings_[client.identity.route->index];
+  auto early_from_client = std::move(client.early_from_client);
+  auto early_from_backend = std::move(client.early_from_backend);
+  Session::Host& host = *this;
+  auto& session =
+      *sessions_.emplace_back(std::make_unique<Session>(host, std::move(client), settings));
+  session.place = sessions_.size() - 1;
+  session.start(early_from_client, early_from_backend);
+  if (draining_) session.drain(drain_reason());
+}
+
+void Worker::retire(Admission& admission) {
+  if (!admission.counted()) --uncounted_;
+  auto place = admission.place;
+  loop_.retire(std::move(*place));
+  admissions_.erase(place);
+  check_drained();
+}
+
+void Worker::retire(Session& session) {
+  auto place = session.place;
+  loop_.retire(std::move(sessions_[place]));
+  if (place + 1 != sessions_.size()) {
+    sessions_[place] = std::move(sessions_.back());
+    sessions_[place]->place = place;
+  }
+  sessions_.pop_back();
+  check_drained();
+}
+
+void Worker::on_second() {
+  second_.arm(seconds(1));
+  refusals_.tick(loop_.timers().now().monotonic);
+  for (auto& session : sessions_) session->check_token_end();
+}
+
+void Worker::on_drain() {
+  if (std::exchange(draining_, true)) return;
+  listeners_.clear();  // each takes what the kernel has queued, so that it gets its answer
+  for (auto& admission : admissions_) admission->drain();
+  for (auto& session : sessions_) session->drain(drain_reason());
+  check_drained();
+}
+
+void Worker::check_drained() {
+  if (!draining_ || drained_ || !admissions_.empty() || !sessions_.empty()) return;
+  drained_ = true;
+  on_drained_();
+}
+
+std::string Worker::drain_reason() const {
+  std::uint32_t random = 0;
+  RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random);
+  return fmt::format("retry_after_ms={}", random % retry_after_ms_max);
+}
+
+}  // namespace gateway

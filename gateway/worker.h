@@ -1,0 +1,88 @@
+// One worker: a thread with a loop, its listeners, and the clients that the kernel gave it. Nothing
+// in it is shared with another worker but the Ledger and the log.
+#pragma once
+
+#include <atomic>
+#include <expected>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "gateway/admission.h"
+#include "gateway/session.h"
+#include "proxy/listener.h"
+#include "proxy/loop.h"
+#include "proxy/mailbox.h"
+
+namespace gateway {
+
+class Worker final : private proxy::Listener::Observer,
+                     private Admission::Host,
+                     private Session::Host {
+ public:
+  // `on_drained` is called once on the worker's own thread, when its last client is gone after
+  // drain().
+  Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
+         std::function<void()> on_drained);
+  ~Worker();
+
+  // Before run(). The error says which address, and why.
+  std::expected<void, std::string> listen();
+
+  void run();  // on its thread, until stop()
+
+  // From any thread.
+  void drain();
+  void stop();
+
+  // Clients that stop() cut off; after run().
+  std::uint32_t clients() const { return static_cast<std::uint32_t>(sessions_.size()); }
+
+ private:
+  using Admissions = std::list<std::unique_ptr<Admission>>;
+
+  void on_accept(std::unique_ptr<proxy::Transport> transport,
+                 const proxy::IpAddress& peer) override;
+
+  proxy::Loop& loop() override { return loop_; }
+  proxy::Timers& timers() override { return loop_.timers(); }
+  const std::shared_ptr<const Policy>& policy() override { return policy_; }
+  Ledger& ledger() override { return ledger_; }
+  proxy::Servers& servers_of(const BackendSettings& backend) override;
+  bool draining() override { return draining_; }
+  Audit& audit() override { return audit_; }
+  RefusalSampler& refusals() override { return refusals_; }
+  unsigned worker_index() override { return index_; }
+  void on_admitted(AdmittedClient client) override;
+  void retire(Admission& admission) override;
+  void retire(Session& session) override;
+
+  void make_room();
+  void on_second();
+  void on_drain();
+  void check_drained();
+  std::string drain_reason() const;
+
+  unsigned index_;
+  std::shared_ptr<const Policy> policy_;
+  Ledger& ledger_;
+  Audit audit_;
+  RefusalSampler refusals_;
+  std::function<void()> on_drained_;
+  std::vector<proxy::RelaySettings> relay_settings_;  // by Route::index
+  proxy::Loop loop_;
+  proxy::Mailbox mailbox_;
+  std::map<const BackendSettings*, proxy::Servers> servers_;
+  std::vector<std::unique_ptr<proxy::Listener>> listeners_;
+  Admissions admissions_;  // the oldest first
+  std::size_t uncounted_ = 0;  // admissions beyond connections_max
+  std::vector<std::unique_ptr<Session>> sessions_;
+  bool draining_ = false;
+  bool drained_ = false;
+  proxy::Timer second_;
+};
+
+}  // namespace gateway
