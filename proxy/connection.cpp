@@ -283,12 +283,16 @@ void Connection::close(StatusCode code, std::string_view reason) {
 void Connection::say_close(const Close& close) {
   set_paused(Pause::Held, false);
   set_paused(Pause::PeerCongested, false);  // to see the peer's answer
-  if (held_) held_->due.disarm();
   write(write_frame(role_, Opcode::Close, write_close(close)));
   state_ = State::Closing;
   pong_due_ = false;
   heartbeat_.disarm();
   if (transport_->unsent() == 0) await_goodbye();
+  if (held_) {
+    // Dropped now, but the peer's Close may be among them or behind them.
+    held_->due.disarm();
+    read(std::exchange(held_->octets, {}), false);
+  }
 }
 
 void Connection::await_goodbye() {

@@ -5,15 +5,11 @@
 
 #include <cassert>
 #include <memory>
+#include <utility>
 
 namespace proxy {
 
 namespace {
-
-ssize_t append(const std::uint8_t* octets, std::size_t size, int, void* out) {
-  static_cast<std::string*>(out)->append(reinterpret_cast<const char*>(octets), size);
-  return static_cast<ssize_t>(size);
-}
 
 int random_key(std::uint8_t* key, std::size_t size, void*) {
   return RAND_bytes(key, static_cast<int>(size)) == 1 ? 0 : -1;
@@ -23,27 +19,37 @@ struct Free {
   void operator()(wslay_frame_context* context) const { wslay_frame_context_free(context); }
 };
 
+ssize_t append(const std::uint8_t* octets, std::size_t size, int, void* writer);
+
+// wslay's context is 4 KiB and holds nothing between two whole frames, so one a thread serves all
+// connections; but 1.1.1 goes on masking, with the old key, after its first masked frame: one a role.
+struct Writer {
+  Writer() {
+    wslay_frame_callbacks callbacks{};
+    callbacks.send_callback = append;
+    callbacks.genmask_callback = random_key;
+    wslay_frame_context_ptr made = nullptr;
+    int failed = wslay_frame_context_init(&made, &callbacks, this);
+    assert(!failed);
+    (void)failed;
+    context.reset(made);
+  }
+
+  std::unique_ptr<wslay_frame_context, Free> context;
+  std::string frame;  // being written
+};
+
+ssize_t append(const std::uint8_t* octets, std::size_t size, int, void* writer) {
+  static_cast<Writer*>(writer)->frame.append(reinterpret_cast<const char*>(octets), size);
+  return static_cast<ssize_t>(size);
+}
+
 }  // namespace
 
 std::string write_frame(Role us, Opcode opcode, std::string_view payload) {
-  // wslay's context is 4 KiB and holds nothing between two whole frames: one a thread serves all.
-  thread_local std::string* out = nullptr;
-  thread_local std::unique_ptr<wslay_frame_context, Free> context = [] {
-    wslay_frame_callbacks callbacks{};
-    callbacks.send_callback = [](const std::uint8_t* octets, std::size_t size, int flags, void*) {
-      return append(octets, size, flags, out);
-    };
-    callbacks.genmask_callback = random_key;
-    wslay_frame_context_ptr made = nullptr;
-    int failed = wslay_frame_context_init(&made, &callbacks, nullptr);
-    assert(!failed);
-    (void)failed;
-    return std::unique_ptr<wslay_frame_context, Free>(made);
-  }();
-
-  std::string frame;
-  frame.reserve(frame_header_octets_max + payload.size());
-  out = &frame;
+  thread_local Writer as_server;
+  thread_local Writer as_client;
+  auto& writer = us == Role::Server ? as_server : as_client;
   wslay_frame_iocb iocb{};
   iocb.fin = 1;
   iocb.opcode = static_cast<std::uint8_t>(opcode);
@@ -51,10 +57,10 @@ std::string write_frame(Role us, Opcode opcode, std::string_view payload) {
   iocb.payload_length = payload.size();
   iocb.data = reinterpret_cast<const std::uint8_t*>(payload.data());
   iocb.data_length = payload.size();
-  auto sent = wslay_frame_send(context.get(), &iocb);
+  auto sent = wslay_frame_send(writer.context.get(), &iocb);
   assert(sent == static_cast<ssize_t>(payload.size()));
   (void)sent;
-  return frame;
+  return std::exchange(writer.frame, {});
 }
 
 }  // namespace proxy
