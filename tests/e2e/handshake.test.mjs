@@ -561,7 +561,7 @@ describe('what the backend is told', () => {
     await open(t, gateway, { token: bearer });
     assert.equal(backend.requests[0].fields['x-gatehouse-claims'], undefined);
     assert.deepEqual(backend.requests[0].fields['x-gatehouse-subject'], ['alice']);
-    await gateway.logged('claims left out', (line) => /claims/.test(line.event));
+    await gateway.logged('claims left out', (line) => line.event === 'claims_left_out');
   });
 
   test('each connection has an id of its own', async (t) => {

@@ -6,7 +6,7 @@ import { secretsFile } from './output.mjs';
 
 export const issuer = 'https://id.example.test/';
 export const audience = 'realtime';
-export const secret = 'a secret of the tests, well over 32 octets';
+export const secret = 'a secret of the tests well over 32 octets';
 
 export const now = () => Date.now() / 1000;
 

@@ -1,0 +1,31 @@
+// SECURITY 7: after the whole run, no token that was used is in any output.
+import assert from 'node:assert/strict';
+import { readFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { logFolder, secretsFile } from '../harness/output.mjs';
+import { secret } from '../harness/tokens.mjs';
+
+test('no output of any gateway or command has a token that was used, whole or its signature', () => {
+  const secrets = new Set([secret]);
+  for (const line of readFileSync(secretsFile, 'utf8').split('\n')) {
+    // Tokens made by hand share trivial segments; from 20 characters on a piece is recognisable.
+    for (const piece of [line, line.split('.')[1], line.split('.')[2]]) if (piece?.length >= 20) secrets.add(piece);
+  }
+  assert.ok(secrets.size > 100, 'the run before this used tokens');
+  const logs = readdirSync(logFolder);
+  assert.ok(logs.length > 50, 'the run before this kept its outputs');
+  let octets = 0;
+  for (const name of logs) {
+    const text = readFileSync(join(logFolder, name), 'latin1');
+    octets += text.length;
+    // Base64url runs are cut out once, so that 10 000 tokens do not mean 10 000 searches.
+    const words = new Set(text.match(/[A-Za-z0-9_-]{20,}/g) ?? []);
+    for (const word of words) assert.ok(!secrets.has(word), `${name} has a token: ${word.slice(0, 12)}…`);
+    for (const word of text.match(/[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*/g) ?? []) {
+      assert.ok(!secrets.has(word), `${name} has a token: ${word.slice(0, 12)}…`);
+    }
+    assert.equal(text.includes(secret), false, `${name} has the signing secret`);
+  }
+  assert.ok(octets > 10_000);
+});
