@@ -62,11 +62,13 @@ void BackendHandshake::fail(UpgradeFailure::Kind kind) {
 }
 
 void BackendHandshake::on_connected(std::unique_ptr<Transport> transport) {
+  auto key = make_key();
+  if (!key) return fail(UpgradeFailure::Kind::Unreachable);
+  key_ = std::move(*key);
   transport_ = std::move(transport);
   transport_->observe(*this);
   transport_->set_reading(true);
   parser_ = std::make_unique<HeadParser>(HeadParser::Kind::Response);
-  key_ = make_key();
   transport_->write(
       write_upgrade_request(servers_[server_].base + request_.target, request_.fields, key_));
 }
