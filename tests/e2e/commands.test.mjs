@@ -1,12 +1,14 @@
 // CONTRACT sections 1 and 2: the commands, their exit codes, and a policy that is wrong (SECURITY 16).
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { readdirSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
 import { ask, freePort, gatehouse, jwt, policyOf, startGateway, users, writePolicy } from './harness/gateway.mjs';
-import { binary } from './harness/output.mjs';
+import { binary, root } from './harness/output.mjs';
 import { audience, issuer, remember, secret, token } from './harness/tokens.mjs';
 import { until } from './harness/wait.mjs';
 
@@ -157,6 +159,18 @@ describe('check', () => {
   });
 });
 
+describe('the policies that come with it', () => {
+  test('are all accepted by check', async () => {
+    const folder = join(root, 'deploy', 'policies');
+    const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+    assert.ok(examples.length >= 3);
+    for (const name of examples) {
+      const { code, out, err } = await gatehouse(['check', '--policy', join(folder, name)], { env: { JWT_SECRET: secret } });
+      assert.equal(code, 0, `${name}: ${out}${err}`);
+    }
+  });
+});
+
 describe('token', () => {
   test('makes a token that opens, with claims and an end', async (t) => {
     const backend = await wsBackend(t);
@@ -226,9 +240,9 @@ describe('descriptors', () => {
     const port = await freePort();
     const file = writePolicy(t, policyOf({
       backend: backend.port, listen: [{ address: `127.0.0.1:${port}` }], admin: { address: `127.0.0.1:${await freePort()}` },
-      max_connections: 100_000,
+      max_connections: 100_000, workers: 1,
     }));
-    const child = spawn('bash', ['-c', 'ulimit -n 256; exec "$0" run --policy "$1"', binary, file]);
+    const child = spawn('bash', ['-c', 'ulimit -n 300; exec "$0" run --policy "$1"', binary, file]);
     let output = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (output += text));
     const ended = new Promise((resolve) => child.once('close', resolve));
