@@ -4,6 +4,7 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -24,8 +25,11 @@ class Claims {
   // (RFC 6901) points at. Null if there is none; valid as long as any copy of the claims.
   const json_t* find(std::string_view name) const;
 
-  // Compact JSON of the claims named, or of all of them.
+  // Compact JSON of all claims.
   std::string to_json() const;
+
+  // Compact JSON of those that `names` (as for find()) find, each under the name given.
+  std::string to_json(std::span<const std::string> names) const;
 
   const json_t* object() const { return object_.get(); }
 
@@ -35,9 +39,9 @@ class Claims {
 
 struct Principal {
   std::string subject;  // 1 to 256 octets of UTF-8 without control characters, prefix included
-  std::string authenticator;         // its name in the policy
-  std::string issuer;                // iss; empty where there was no token
-  std::string token_id;              // jti; empty where there was none
+  std::string authenticator;  // its name in the policy
+  std::string issuer;         // iss; empty where there was no token
+  std::string token_id;       // jti; empty where there was none
   Claims claims;
   std::optional<WallTime> good_until;  // exp + leeway; none: for ever
 };
