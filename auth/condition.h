@@ -1,21 +1,16 @@
-// Conditions: may this principal? A tree of everyone, nobody, subjects, claim tests and all/any/not.
-// Comparison is exact and typed; a missing claim matches nothing.
+// Conditions: may this principal? A tree of everyone, nobody, subjects, claim tests and
+// all/any/not. Comparison is exact and typed; a missing claim matches nothing.
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <string>
-#include <string_view>
-#include <utility>
 #include <vector>
 
+#include "auth/captures.h"
 #include "auth/principal.h"
 #include "auth/scalar.h"
 
 namespace auth {
-
-// What `{name}` stands for in a value: captured from a path or a room name.
-using Captures = std::span<const std::pair<std::string_view, std::string_view>>;
 
 struct Condition {
   enum class Kind : std::uint8_t {
@@ -32,9 +27,9 @@ struct Condition {
   };
 
   Kind kind = Kind::Nobody;
-  std::vector<std::string> subjects;
-  std::string claim;           // exact name, or a JSON Pointer; "sub" is the subject
-  std::vector<Scalar> values;  // strings may contain {name}
+  std::vector<std::string> subjects;  // may contain {name}
+  std::string claim;                  // exact name, or a JSON Pointer; "sub" is the subject
+  std::vector<Scalar> values;         // strings may contain {name}
   std::vector<Condition> children;
   int line = 0;  // where the policy says so; 0: nowhere
 };
@@ -42,7 +37,8 @@ struct Condition {
 bool holds(const Condition& condition, const Principal& principal, Captures captures = {});
 
 // The innermost condition that decided, for `explain`: of an `all` that failed the first that did,
-// of an `any` that held the first that did. Never null.
+// of an `any` that held the first that did. A `not` is not looked into: inside, yes means no. Never
+// null.
 const Condition* deciding(const Condition& condition, const Principal& principal,
                           Captures captures = {});
 
