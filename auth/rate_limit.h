@@ -21,11 +21,11 @@ class TokenBucket {
 
   TokenBucket(const RateLimit& limit, Time now) : permits_(limit.permits_max), refilled_(now) {}
 
-  // Takes `permits`, or takes nothing and says no.
+  // Takes `permits`, or takes nothing and says no. More than permits_max counts as permits_max:
+  // what is larger than the bucket empties it, and is not refused for ever.
   bool take(const RateLimit& limit, Time now, double permits = 1);
 
-  // How long until `permits` could be taken; zero: now. More than permits_max counts as
-  // permits_max.
+  // How long until `permits` could be taken, at most a day; zero: now.
   std::chrono::milliseconds wait_for(const RateLimit& limit, Time now, double permits = 1) const;
 
   // A full bucket remembers nothing and may be forgotten.
