@@ -11,29 +11,19 @@
 #include <string_view>
 #include <vector>
 
+#include "auth/algorithm.h"
+#include "auth/key_error.h"
 #include "auth/principal.h"
 
 namespace auth {
 
-// RFC 7518 section 3.1, RFC 8037 section 3.1.
-enum class Algorithm : std::uint8_t {
-  HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA,
-};
-
-std::optional<Algorithm> parse_algorithm(std::string_view name);  // case-sensitive
-std::string_view name_of(Algorithm algorithm);
-
-// What is wrong with a key, as a sentence for the operator; never contains key material.
-struct KeyError {
-  std::string what;
-};
-
-class Key;  // one parsed key with the algorithms it may serve; defined in key_set.cpp
+class Key;  // one parsed key with the algorithms it may serve; auth/key.h
 
 class KeySet {
  public:
   static constexpr std::size_t keys_max = 256;
-  static constexpr std::size_t keys_tried_max = 16;  // for a token without kid
+  static constexpr std::size_t keys_tried_max = 16;  // for one token
+  static constexpr std::size_t jwk_set_octets_max = 1024 * 1024;
   static constexpr std::size_t secret_octets_min = 32;
   static constexpr int rsa_bits_min = 2048;
 
@@ -42,22 +32,26 @@ class KeySet {
   KeySet(KeySet&&) noexcept;
   KeySet& operator=(KeySet&&) noexcept;
 
-  // Each adds to the set or says why not. `not_after`: the key verifies nothing from then on.
-  // `algorithms`: those that the authenticator allows; a key that fits none of them is an error.
+  // Each adds to the set, or says why not and adds nothing. `not_after`: the key verifies nothing
+  // from then on. `algorithms`: those that the authenticator allows; a key that fits none of them
+  // is an error.
   std::expected<void, KeyError> add_secret(std::string_view secret,
                                            const std::vector<Algorithm>& algorithms,
                                            std::optional<WallTime> not_after = {});
+  // One public key or certificate; never a private key, which has no business on this machine.
   std::expected<void, KeyError> add_pem(std::string_view pem,
                                         const std::vector<Algorithm>& algorithms,
                                         std::optional<WallTime> not_after = {});
+  // Every key of the set must be usable; an error names its index.
   std::expected<void, KeyError> add_jwk_set(std::string_view json,
                                             const std::vector<Algorithm>& algorithms,
                                             std::optional<WallTime> not_after = {});
 
   enum class Verdict : std::uint8_t { Verified, UnknownKey, BadSignature };
 
-  // Is this the signature of `signing_input` by a key of this set for `algorithm`? `key_id` empty:
-  // every key of that algorithm is tried, at most keys_tried_max.
+  // Is this the signature of `signing_input` by a key of this set for `algorithm`? Tried are, at
+  // most keys_tried_max of them in the order added, the keys named `key_id` and those that have no
+  // name (secrets, PEM files); with an empty `key_id` every key of that algorithm.
   Verdict verify(Algorithm algorithm, std::string_view key_id, std::string_view signing_input,
                  std::string_view signature, WallTime now) const;
 
@@ -67,6 +61,9 @@ class KeySet {
   bool serves(Algorithm algorithm) const;
 
  private:
+  std::expected<void, KeyError> add(std::vector<std::unique_ptr<const Key>> keys);
+  std::expected<void, KeyError> add_one(std::expected<std::unique_ptr<const Key>, KeyError> key);
+
   std::vector<std::unique_ptr<const Key>> keys_;
 };
 

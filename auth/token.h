@@ -1,11 +1,13 @@
-// Verification of bearer tokens: JWTs (RFC 7519) in compact serialization, by the rules of RFC 8725.
-// Reading is in two steps, since `iss` chooses who verifies: parse_token(), then one TokenVerifier.
+// Verification of bearer tokens: JWTs (RFC 7519) in compact serialization, by the rules of RFC
+// 8725. Reading is in two steps, since `iss` chooses who verifies: parse_token(), then one
+// TokenVerifier.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
 #include <expected>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,11 +15,11 @@
 #include "auth/key_set.h"
 #include "auth/principal.h"
 #include "auth/scalar.h"
+#include "auth/subject.h"
 
 namespace auth {
 
 inline constexpr std::size_t token_octets_max = 8 * 1024;
-inline constexpr std::size_t subject_octets_max = 256;
 
 enum class TokenError : std::uint8_t {
   TooLong,
@@ -28,15 +30,15 @@ enum class TokenError : std::uint8_t {
   AlgorithmNotAllowed,  // RFC 8725 section 3.1: the key says which algorithm, never the token
   UnknownKey,
   BadSignature,
-  UnknownIssuer,        // no authenticator of the route is for this iss
+  UnknownIssuer,  // no authenticator of the route is for this iss
   WrongIssuer,
   WrongAudience,
-  MissingExpiry,        // exp is not there or not a number
+  MissingExpiry,  // exp is not there or not a number
   Expired,
-  NotYetValid,          // nbf or iat too far ahead
+  NotYetValid,  // nbf or iat too far ahead
   LifetimeTooLong,
   BadSubject,
-  RequiredClaim,        // a claim of `require` is not there or differs
+  RequiredClaim,  // a claim of `require` is not there or differs
 };
 
 // For logs and the audit trail: lower case with underscores.
@@ -61,12 +63,12 @@ struct RequiredClaim {
 };
 
 struct TokenRules {
-  std::string authenticator;            // name in the policy
+  std::string authenticator;  // name in the policy
   std::string subject_prefix;
-  std::optional<std::string> issuer;    // none: any
-  std::vector<std::string> audience;    // empty: any
+  std::optional<std::string> issuer;  // none: any
+  std::vector<std::string> audience;  // empty: any
   std::vector<Algorithm> algorithms;
-  std::string subject_claim = "sub";    // a claim's exact name, or a JSON Pointer
+  std::string subject_claim = "sub";  // a claim's exact name, or a JSON Pointer
   std::chrono::milliseconds leeway{30'000};
   std::chrono::milliseconds max_lifetime{24 * 3'600'000};
   std::vector<RequiredClaim> require;

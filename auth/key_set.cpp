@@ -1,0 +1,120 @@
+#include "auth/key_set.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "auth/json.h"
+#include "auth/jwk.h"
+#include "auth/key.h"
+#include "auth/pem.h"
+
+namespace auth {
+namespace {
+
+std::unexpected<KeyError> fault(std::string what) { return std::unexpected(KeyError{what}); }
+
+// Of a file: RFC 7517 section 5.
+std::expected<OwnedJson, KeyError> parse_jwk_set(std::string_view json) {
+  if (json.size() > KeySet::jwk_set_octets_max) {
+    return fault("a JWK Set of more than " + std::to_string(KeySet::jwk_set_octets_max) +
+                 " octets");
+  }
+  auto set = parse_json_object(json);
+  if (!set) {
+    return fault(set.error() == JsonError::DuplicateName
+                     ? "a name twice in one object of the JWK Set"
+                     : "no JWK Set: not one JSON object, or nested too deeply");
+  }
+  const json_t* keys = json_object_get(set->get(), "keys");
+  if (!json_is_array(keys) || json_array_size(keys) == 0) {
+    return fault("no JWK Set: 'keys' is not there, no array, or empty");
+  }
+  return *std::move(set);
+}
+
+}  // namespace
+
+KeySet::KeySet() = default;
+KeySet::~KeySet() = default;
+KeySet::KeySet(KeySet&&) noexcept = default;
+KeySet& KeySet::operator=(KeySet&&) noexcept = default;
+
+std::expected<void, KeyError> KeySet::add(std::vector<std::unique_ptr<const Key>> keys) {
+  if (keys_.size() + keys.size() > keys_max) {
+    return fault("more than " + std::to_string(keys_max) + " keys");
+  }
+  std::ranges::move(keys, std::back_inserter(keys_));
+  return {};
+}
+
+std::expected<void, KeyError> KeySet::add_one(
+    std::expected<std::unique_ptr<const Key>, KeyError> key) {
+  if (!key) return std::unexpected(key.error());
+  std::vector<std::unique_ptr<const Key>> keys;
+  keys.push_back(*std::move(key));
+  return add(std::move(keys));
+}
+
+std::expected<void, KeyError> KeySet::add_secret(std::string_view secret,
+                                                 const std::vector<Algorithm>& algorithms,
+                                                 std::optional<WallTime> not_after) {
+  if (secret.contains("-----BEGIN ")) {
+    // Whoever knows this public key could MAC tokens with it.
+    return fault("a key in PEM is no secret: it belongs into 'pem_file'");
+  }
+  return add_one(make_secret_key(secret, {AlgorithmSet(algorithms), {}, not_after}));
+}
+
+std::expected<void, KeyError> KeySet::add_pem(std::string_view pem,
+                                              const std::vector<Algorithm>& algorithms,
+                                              std::optional<WallTime> not_after) {
+  auto key = parse_public_pem(pem);
+  if (!key) return std::unexpected(key.error());
+  return add_one(make_public_key(*std::move(key), {AlgorithmSet(algorithms), {}, not_after}));
+}
+
+std::expected<void, KeyError> KeySet::add_jwk_set(std::string_view json,
+                                                  const std::vector<Algorithm>& algorithms,
+                                                  std::optional<WallTime> not_after) {
+  const auto set = parse_jwk_set(json);
+  if (!set) return std::unexpected(set.error());
+  const json_t* members = json_object_get(set->get(), "keys");
+  std::vector<std::unique_ptr<const Key>> keys;
+  for (std::size_t index = 0; index < json_array_size(members); ++index) {
+    auto key = parse_jwk(json_array_get(members, index), AlgorithmSet(algorithms), not_after);
+    if (!key) return fault("keys[" + std::to_string(index) + "]: " + key.error().what);
+    keys.push_back(*std::move(key));
+  }
+  return add(std::move(keys));
+}
+
+KeySet::Verdict KeySet::verify(Algorithm algorithm, std::string_view key_id,
+                               std::string_view signing_input, std::string_view signature,
+                               WallTime now) const {
+  std::size_t tried = 0;
+  const auto verified_by_key_named = [&](std::string_view name, bool any_name) {
+    for (const auto& key : keys_) {
+      if (tried == keys_tried_max) return false;
+      if (!any_name && key->key_id() != name) continue;
+      if (!key->serves(algorithm) || key->over(now)) continue;
+      ++tried;
+      if (key->verifies(algorithm, signing_input, signature)) return true;
+    }
+    return false;
+  };
+  // The key that the token names comes first, so that it is among those tried. A key without a name
+  // of its own (a secret, a PEM file) may be the one that is meant as well.
+  const bool verified =
+      key_id.empty() ? verified_by_key_named({}, true)
+                     : verified_by_key_named(key_id, false) || verified_by_key_named({}, false);
+  if (verified) return Verdict::Verified;
+  return tried == 0 ? Verdict::UnknownKey : Verdict::BadSignature;
+}
+
+std::size_t KeySet::size() const { return keys_.size(); }
+
+bool KeySet::serves(Algorithm algorithm) const {
+  return std::ranges::any_of(keys_, [&](const auto& key) { return key->serves(algorithm); });
+}
+
+}  // namespace auth

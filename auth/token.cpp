@@ -1,0 +1,115 @@
+// Reading a token: what its three segments are, not whether to believe them.
+#include "auth/token.h"
+
+#include <array>
+#include <optional>
+
+#include <jansson.h>
+
+#include "auth/ascii.h"
+#include "auth/base64url.h"
+#include "auth/json.h"
+
+namespace auth {
+namespace {
+
+constexpr std::array<std::string_view, 17> error_names = {
+    "too_long",          "malformed",
+    "duplicate_name",    "critical_extension",
+    "wrong_type",        "algorithm_not_allowed",
+    "unknown_key",       "bad_signature",
+    "unknown_issuer",    "wrong_issuer",
+    "wrong_audience",    "missing_expiry",
+    "expired",           "not_yet_valid",
+    "lifetime_too_long", "bad_subject",
+    "required_claim",
+};
+static_assert(error_names.size() == static_cast<std::size_t>(TokenError::RequiredClaim) + 1);
+
+struct Segments {
+  std::string_view header;
+  std::string_view claims;
+  std::string_view signature;
+};
+
+// RFC 7515 section 7.1: two dots, no more and no less.
+std::optional<Segments> split(std::string_view token) {
+  const std::size_t first = token.find('.');
+  if (first == std::string_view::npos) return std::nullopt;
+  const std::size_t second = token.find('.', first + 1);
+  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
+    return std::nullopt;
+  }
+  return Segments{token.substr(0, first), token.substr(first + 1, second - first - 1),
+                  token.substr(second + 1)};
+}
+
+std::expected<OwnedJson, TokenError> decode_object(std::string_view segment) {
+  const auto text = base64url_decode(segment);
+  if (!text) return std::unexpected(TokenError::Malformed);
+  auto object = parse_json_object(*text);
+  if (!object) {
+    return std::unexpected(object.error() == JsonError::DuplicateName ? TokenError::DuplicateName
+                                                                      : TokenError::Malformed);
+  }
+  return *std::move(object);
+}
+
+// RFC 7515 section 4.1.9: a media type, so in any case, with or without "application/". A token of
+// another type is for somebody else (RFC 8725 section 3.11).
+bool right_type(const json_t* header) {
+  const json_t* typ = json_object_get(header, "typ");
+  if (typ == nullptr) return true;
+  constexpr std::string_view application = "application/";
+  std::string_view type = string_of(typ);
+  if (equals_ignoring_case(type.substr(0, application.size()), application)) {
+    type.remove_prefix(application.size());
+  }
+  return equals_ignoring_case(type, "JWT") || equals_ignoring_case(type, "at+jwt");
+}
+
+// A member that is a string where it is there at all; nothing: it is another thing.
+std::optional<std::string_view> optional_string(const json_t* object, const char* name) {
+  const json_t* member = json_object_get(object, name);
+  if (member == nullptr) return std::string_view();
+  if (!json_is_string(member)) return std::nullopt;
+  return string_of(member);
+}
+
+}  // namespace
+
+std::string_view name_of(TokenError error) { return error_names[static_cast<std::size_t>(error)]; }
+
+std::expected<ParsedToken, TokenError> parse_token(std::string_view token) {
+  if (token.size() > token_octets_max) return std::unexpected(TokenError::TooLong);
+  const auto segments = split(token);
+  if (!segments) return std::unexpected(TokenError::Malformed);
+  auto signature = base64url_decode(segments->signature);
+  if (!signature) return std::unexpected(TokenError::Malformed);
+  const auto header = decode_object(segments->header);
+  if (!header) return std::unexpected(header.error());
+  auto claims = decode_object(segments->claims);
+  if (!claims) return std::unexpected(claims.error());
+
+  // RFC 7515 section 4.1.11: no extension is understood here.
+  if (json_object_get(header->get(), "crit") != nullptr) {
+    return std::unexpected(TokenError::CriticalExtension);
+  }
+  if (!right_type(header->get())) return std::unexpected(TokenError::WrongType);
+  const json_t* algorithm = json_object_get(header->get(), "alg");
+  const auto key_id = optional_string(header->get(), "kid");
+  const auto issuer = optional_string(claims->get(), "iss");
+  if (!json_is_string(algorithm) || !key_id || !issuer) {
+    return std::unexpected(TokenError::Malformed);
+  }
+  return ParsedToken{
+      .signing_input = token.substr(0, segments->header.size() + 1 + segments->claims.size()),
+      .signature = *std::move(signature),
+      .algorithm = std::string(string_of(algorithm)),
+      .key_id = std::string(*key_id),
+      .issuer = std::string(*issuer),
+      .claims = Claims(std::shared_ptr<const json_t>(*std::move(claims))),
+  };
+}
+
+}  // namespace auth
