@@ -1,7 +1,7 @@
 // CONTRACT section 3: which answer an opening handshake gets, and which of two faults answers first.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { acceptUpgrade, rawBackend, upgradeAnswer, wsBackend } from './harness/backends.mjs';
+import { rawBackend, upgradeAnswer, wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
 import { ask, open, refused, startGateway, users } from './harness/gateway.mjs';
 import { now, secret, token } from './harness/tokens.mjs';

@@ -6,7 +6,7 @@ import { atEnd } from './harness/ending.mjs';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { ask, open, startGateway } from './harness/gateway.mjs';
 import { token } from './harness/tokens.mjs';
-import { sleep, until, within } from './harness/wait.mjs';
+import { sleep, until } from './harness/wait.mjs';
 import { connect, frame, opcodes } from './harness/wire.mjs';
 
 const { continuation, text, binary, ping, pong } = opcodes;

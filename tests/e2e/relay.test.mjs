@@ -2,12 +2,10 @@
 // sides, in pieces, in order, at their pace, and what never passes.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { atEnd } from './harness/ending.mjs';
-import { acceptUpgrade, rawBackend, wsBackend } from './harness/backends.mjs';
-import { open, startGateway, users } from './harness/gateway.mjs';
-import { jwt } from './harness/gateway.mjs';
+import { rawBackend, wsBackend } from './harness/backends.mjs';
+import { jwt, open, startGateway, users } from './harness/gateway.mjs';
 import { now, token } from './harness/tokens.mjs';
-import { sleep, until, within } from './harness/wait.mjs';
+import { sleep, until } from './harness/wait.mjs';
 import { closeOf, frame, opcodes } from './harness/wire.mjs';
 
 const { continuation, text, binary, close, ping, pong } = opcodes;

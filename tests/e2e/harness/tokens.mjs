@@ -1,6 +1,6 @@
 // Bearer tokens made by an independent implementation (jose). Each one made is written down, so that
 // after the run every output can be searched for it.
-import { appendFileSync, mkdirSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { SignJWT } from 'jose';
 import { secretsFile } from './output.mjs';
 
