@@ -1,8 +1,8 @@
 #include "gateway/admin.h"
 
-#include <openssl/crypto.h>
-
 #include <utility>
+
+#include <openssl/crypto.h>
 
 #include "gateway/refusal.h"
 #include "proxy/handshake.h"
@@ -31,12 +31,12 @@ AdminAnswer answer_admin(const proxy::RequestHead& request, const std::string& t
   path = path.substr(0, path.find('?'));
   bool health = path == "/healthz" || path == "/readyz";
   if (!health && !token.empty() && !carries_token(request, token)) {
-    return {401, "this needs the admin token\n"};
+    return {401, "this needs the admin token"};
   }
-  if (!health) return {404, "no such resource\n"};
-  if (request.method != "GET" && request.method != "HEAD") return {405, "GET only\n"};
-  if (path == "/healthz" || ready) return {200, "ok\n"};
-  return {503, "draining\n"};
+  if (!health) return {404, "no such resource"};
+  if (request.method != "GET" && request.method != "HEAD") return {405, "GET only"};
+  if (path == "/healthz" || ready) return {200, "ok"};
+  return {503, "draining"};
 }
 
 class Admin::Exchange final : private proxy::Transport::Observer {
@@ -59,7 +59,8 @@ class Admin::Exchange final : private proxy::Transport::Observer {
   void on_octets(std::string_view octets) override {
     if (answered_) return;
     switch (parser_.receive(octets)) {
-      case proxy::HeadParser::State::NeedsMore: return;
+      case proxy::HeadParser::State::NeedsMore:
+        return;
       case proxy::HeadParser::State::Failed:
         return answer({row_of(refusal_of(parser_.error())).http_status, {}});
       case proxy::HeadParser::State::Complete:
@@ -71,7 +72,7 @@ class Admin::Exchange final : private proxy::Transport::Observer {
 
   void answer(const AdminAnswer& answer) {
     answered_ = true;
-    transport_->write(proxy::write_refusal(answer.status, {}, answer.body));
+    transport_->write(proxy::write_response(answer.status, {}, answer.body));
     transport_->finish();
   }
 

@@ -63,9 +63,12 @@ void Admission::on_octets(std::string_view octets) {
     case State::Reading:
       anything_received_ = true;
       switch (parser_.receive(octets)) {
-        case proxy::HeadParser::State::NeedsMore: return;
-        case proxy::HeadParser::State::Failed: return refuse(refusal_of(parser_.error()));
-        case proxy::HeadParser::State::Complete: break;
+        case proxy::HeadParser::State::NeedsMore:
+          return;
+        case proxy::HeadParser::State::Failed:
+          return refuse(refusal_of(parser_.error()));
+        case proxy::HeadParser::State::Complete:
+          break;
       }
       early_octets_ = octets;
       return on_head();
@@ -77,7 +80,8 @@ void Admission::on_octets(std::string_view octets) {
       dropped_octets_ += octets.size();
       if (dropped_octets_ > linger_octets_max) finish();
       return;
-    case State::Done: return;
+    case State::Done:
+      return;
   }
 }
 
@@ -165,8 +169,8 @@ bool Admission::within_connection_counts() {
     refuse(refusal);
     return false;
   };
-  auto of_address = host_.ledger().count_address(route.index, identity_.address,
-                                                 route.ip_limits.connections_max);
+  auto of_address =
+      host_.ledger().count_address(route.index, identity_.address, route.ip_limits.connections_max);
   if (!of_address) return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections);
   holdings_.of_address = std::move(*of_address);
   auto of_subject = host_.ledger().count_subject(route.index, principal_.subject,
@@ -200,8 +204,8 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
   transport_->write(proxy::write_switching_protocols(key_, upgraded.subprotocol));
   state_ = State::Done;
   host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), principal_.good_until,
-                     std::move(transport_), std::move(upgraded.transport),
-                     std::move(early_octets_), std::move(upgraded.early_octets)});
+                     std::move(transport_), std::move(upgraded.transport), std::move(early_octets_),
+                     std::move(upgraded.early_octets)});
   host_.retire(*this);
 }
 
@@ -214,9 +218,12 @@ void Admission::on_deadline() {
     case State::Reading:
       // A browser's spare connection that was never used is no client to be answered.
       return anything_received_ ? refuse(Refusal::HeadTooSlow) : finish();
-    case State::Dialling: return refuse(Refusal::BackendTooSlow);
-    case State::Answered: return finish();
-    case State::Done: return;
+    case State::Dialling:
+      return refuse(Refusal::BackendTooSlow);
+    case State::Answered:
+      return finish();
+    case State::Done:
+      return;
   }
 }
 

@@ -117,9 +117,9 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
   };
   if (!upgrade.subprotocols.empty()) add("Sec-WebSocket-Protocol", joined(upgrade.subprotocols));
   add("X-Gatehouse-Subject", percent_encoded(principal.subject));
-  auto claims = auth::base64url_encode(route.forward_claims
-                                           ? principal.claims.to_json(*route.forward_claims)
-                                           : principal.claims.to_json());
+  auto claims =
+      auth::base64url_encode(route.forward_claims ? principal.claims.to_json(*route.forward_claims)
+                                                  : principal.claims.to_json());
   if (claims.size() <= claims_field_octets_max) {
     add("X-Gatehouse-Claims", std::move(claims));
   } else {

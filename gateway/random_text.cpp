@@ -1,10 +1,10 @@
 #include "gateway/random_text.h"
 
-#include <openssl/rand.h>
-
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
+
+#include <openssl/rand.h>
 
 namespace gateway {
 

@@ -50,41 +50,54 @@ const GoodbyeRow& row_of(Goodbye goodbye) { return goodbyes[static_cast<std::siz
 
 Refusal refusal_of(proxy::HttpError error) {
   switch (error) {
-    case proxy::HttpError::Malformed: return Refusal::Malformed;
-    case proxy::HttpError::FieldsTooLarge: return Refusal::HeadTooLarge;
+    case proxy::HttpError::Malformed:
+      return Refusal::Malformed;
+    case proxy::HttpError::FieldsTooLarge:
+      return Refusal::HeadTooLarge;
   }
   std::unreachable();
 }
 
 Refusal refusal_of(proxy::UpgradeError error) {
   switch (error) {
-    case proxy::UpgradeError::NotWebSocket: return Refusal::NotWebSocket;
-    case proxy::UpgradeError::WrongVersion: return Refusal::WrongVersion;
-    case proxy::UpgradeError::BadKey: return Refusal::BadKey;
+    case proxy::UpgradeError::NotWebSocket:
+      return Refusal::NotWebSocket;
+    case proxy::UpgradeError::WrongVersion:
+      return Refusal::WrongVersion;
+    case proxy::UpgradeError::BadKey:
+      return Refusal::BadKey;
   }
   std::unreachable();
 }
 
 Refusal refusal_of(Denial denial) {
   switch (denial) {
-    case Denial::NoRoute: return Refusal::NoRoute;
+    case Denial::NoRoute:
+      return Refusal::NoRoute;
     case Denial::OriginMissing:
-    case Denial::OriginNotAllowed: return Refusal::OriginForbidden;
+    case Denial::OriginNotAllowed:
+      return Refusal::OriginForbidden;
     case Denial::CredentialMissing:
     case Denial::CredentialAmbiguous:
     case Denial::CredentialMalformed:
-    case Denial::TokenRefused: return Refusal::Unauthorized;
-    case Denial::NotAllowed: return Refusal::Forbidden;
+    case Denial::TokenRefused:
+      return Refusal::Unauthorized;
+    case Denial::NotAllowed:
+      return Refusal::Forbidden;
   }
   std::unreachable();
 }
 
 Refusal refusal_of(proxy::UpgradeFailure::Kind failure) {
   switch (failure) {
-    case proxy::UpgradeFailure::Kind::Unreachable: return Refusal::BackendUnreachable;
-    case proxy::UpgradeFailure::Kind::Wrong: return Refusal::BackendWrong;
-    case proxy::UpgradeFailure::Kind::TooSlow: return Refusal::BackendTooSlow;
-    case proxy::UpgradeFailure::Kind::Refused: return Refusal::BackendRefused;
+    case proxy::UpgradeFailure::Kind::Unreachable:
+      return Refusal::BackendUnreachable;
+    case proxy::UpgradeFailure::Kind::Wrong:
+      return Refusal::BackendWrong;
+    case proxy::UpgradeFailure::Kind::TooSlow:
+      return Refusal::BackendTooSlow;
+    case proxy::UpgradeFailure::Kind::Refused:
+      return Refusal::BackendRefused;
   }
   std::unreachable();
 }
@@ -95,10 +108,11 @@ std::string write_answer(int status, std::chrono::milliseconds retry_after) {
   if (status == 401) fields.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});
   if (status == 429 || status == 503) {
     // RFC 9110 section 10.2.3: whole seconds; none at all would invite the client at once.
-    auto seconds = std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
+    auto seconds =
+        std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
     fields.push_back({"Retry-After", std::to_string(seconds)});
   }
-  return proxy::write_refusal(status, fields);
+  return proxy::write_response(status, fields);
 }
 
 }  // namespace gateway

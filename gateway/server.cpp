@@ -1,7 +1,5 @@
 #include "gateway/server.h"
 
-#include <sys/resource.h>
-
 #include <algorithm>
 #include <csignal>
 #include <cstdio>
@@ -11,6 +9,7 @@
 #include <vector>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 
 #include "gateway/admin.h"
 #include "gateway/audit.h"

@@ -19,18 +19,28 @@ constexpr std::chrono::milliseconds throttle_wait_min{1};
 std::string_view name_of(const proxy::Ending& ending, Relay::Side side) {
   bool client = side == Relay::Side::Client;
   switch (ending.cause) {
-    case proxy::Ending::Cause::Closed: return client ? "client_closed" : "backend_closed";
-    case proxy::Ending::Cause::Vanished: return client ? "client_vanished" : "backend_gone";
-    case proxy::Ending::Cause::NoPong: return client ? "client_no_pong" : "backend_no_pong";
-    case proxy::Ending::Cause::Stalled: return client ? "client_stalled" : "backend_stalled";
-    case proxy::Ending::Cause::Refused: return row_of(Goodbye::LimitExceeded).name;
-    case proxy::Ending::Cause::ProtocolError: break;
+    case proxy::Ending::Cause::Closed:
+      return client ? "client_closed" : "backend_closed";
+    case proxy::Ending::Cause::Vanished:
+      return client ? "client_vanished" : "backend_gone";
+    case proxy::Ending::Cause::NoPong:
+      return client ? "client_no_pong" : "backend_no_pong";
+    case proxy::Ending::Cause::Stalled:
+      return client ? "client_stalled" : "backend_stalled";
+    case proxy::Ending::Cause::Refused:
+      return row_of(Goodbye::LimitExceeded).name;
+    case proxy::Ending::Cause::ProtocolError:
+      break;
   }
   switch (ending.close.code) {
-    case proxy::StatusCode::InvalidPayload: return client ? "invalid_utf8" : "backend_invalid_utf8";
-    case proxy::StatusCode::MessageTooBig: return "message_too_big";
-    case proxy::StatusCode::PolicyViolation: return "too_many_frames";
-    default: return client ? "protocol_error" : "backend_protocol_error";
+    case proxy::StatusCode::InvalidPayload:
+      return client ? "invalid_utf8" : "backend_invalid_utf8";
+    case proxy::StatusCode::MessageTooBig:
+      return "message_too_big";
+    case proxy::StatusCode::PolicyViolation:
+      return "too_many_frames";
+    default:
+      return client ? "protocol_error" : "backend_protocol_error";
   }
 }
 
@@ -75,8 +85,8 @@ void Session::check_token_end() {
 
 void Session::drain(std::string_view reason) { say_goodbye(Goodbye::Draining, reason); }
 
-// A message is charged once, at the header of its first frame; octets as headers arrive (CONTRACT 4,
-// "Limits").
+// A message is charged once, at the header of its first frame; octets as headers arrive (CONTRACT
+// 4, "Limits").
 Verdict Session::admit(const proxy::FrameHeader& frame) {
   const auto& limits = identity_.route->connection_limits;
   auto now = host_.timers().now().monotonic;
@@ -108,7 +118,8 @@ Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration
       message_charged_ = false;
       report_limit(limit, LimitAction::Drop);
       return {Verdict::Kind::Swallow, {}, {}};
-    case OnExceed::Close: break;
+    case OnExceed::Close:
+      break;
   }
   report_limit(limit, LimitAction::Close);
   const auto& row = row_of(Goodbye::LimitExceeded);
@@ -142,10 +153,10 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
   token_end_.disarm();
   auto duration = host_.timers().now().monotonic - opened_;
-  host_.audit().connection_closed({identity_.audited(), code, by, reason,
-                                   traffic(relay_.tally(Relay::Side::Client)),
-                                   traffic(relay_.tally(Relay::Side::Backend)),
-                                   std::chrono::duration_cast<std::chrono::milliseconds>(duration)});
+  host_.audit().connection_closed(
+      {identity_.audited(), code, by, reason, traffic(relay_.tally(Relay::Side::Client)),
+       traffic(relay_.tally(Relay::Side::Backend)),
+       std::chrono::duration_cast<std::chrono::milliseconds>(duration)});
 }
 
 // Its socket is closed, so it counts no more, although the backend may still have to answer.

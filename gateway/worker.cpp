@@ -1,12 +1,10 @@
 #include "gateway/worker.h"
 
-#include <openssl/rand.h>
-
-#include <algorithm>
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <utility>
+
+#include <fmt/format.h>
+#include <openssl/rand.h>
 
 namespace gateway {
 
@@ -97,8 +95,7 @@ void Worker::stop() {
 
 void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
   Admission::Host& host = *this;
-  auto admission =
-      std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());
+  auto admission = std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());
   if (!admission->counted()) ++uncounted_;
   admissions_.push_back(std::move(admission));
   admissions_.back()->place = std::prev(admissions_.end());

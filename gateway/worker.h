@@ -77,7 +77,7 @@ class Worker final : private proxy::Listener::Observer,
   proxy::Mailbox mailbox_;
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
-  Admissions admissions_;  // the oldest first
+  Admissions admissions_;      // the oldest first
   std::size_t uncounted_ = 0;  // admissions beyond connections_max
   std::vector<std::unique_ptr<Session>> sessions_;
   bool draining_ = false;

@@ -46,8 +46,7 @@ void BackendHandshake::try_next() {
   tried_[server_] = true;
   deadline_.arm(connect_timeout_);
   Dial::Observer& observer = *this;
-  dial_ =
-      std::make_unique<Dial>(loop_, servers_[server_].host, servers_[server_].port, observer);
+  dial_ = std::make_unique<Dial>(loop_, servers_[server_].host, servers_[server_].port, observer);
 }
 
 // The server is to blame: it is skipped for a while, and the next one gets its chance.
@@ -79,9 +78,12 @@ void BackendHandshake::on_gone(TransportError) { fail(UpgradeFailure::Kind::Wron
 
 void BackendHandshake::on_octets(std::string_view octets) {
   switch (parser_->receive(octets)) {
-    case HeadParser::State::NeedsMore: return;
-    case HeadParser::State::Failed: return fail(UpgradeFailure::Kind::Wrong);
-    case HeadParser::State::Complete: return on_head(octets);
+    case HeadParser::State::NeedsMore:
+      return;
+    case HeadParser::State::Failed:
+      return fail(UpgradeFailure::Kind::Wrong);
+    case HeadParser::State::Complete:
+      return on_head(octets);
   }
 }
 
@@ -97,8 +99,8 @@ void BackendHandshake::on_head(std::string_view early_octets) {
   if (answer == UpgradeAnswer::Refused) {
     return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status});
   }
-  observer_.on_upgraded({std::move(transport_), std::move(subprotocol), std::string(early_octets),
-                         server_});
+  observer_.on_upgraded(
+      {std::move(transport_), std::move(subprotocol), std::string(early_octets), server_});
 }
 
 }  // namespace proxy

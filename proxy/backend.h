@@ -53,8 +53,8 @@ struct UpgradeRequest {
 
 struct Upgraded {
   std::unique_ptr<Transport> transport;
-  std::string subprotocol;    // empty: none
-  std::string early_octets;   // what came behind the 101
+  std::string subprotocol;   // empty: none
+  std::string early_octets;  // what came behind the 101
   std::size_t server = 0;
 };
 
@@ -63,7 +63,7 @@ struct UpgradeFailure {
     Unreachable,  // no server took the connection
     Wrong,        // not a correct 101, and no refusal either
     TooSlow,
-    Refused,      // `status` is the backend's own 4xx
+    Refused,  // `status` is the backend's own 4xx
   };
   Kind kind;
   int status = 0;
@@ -75,7 +75,7 @@ class BackendHandshake final : private Dial::Observer, private Transport::Observ
  public:
   class Observer {
    public:
-    virtual void on_upgraded(Upgraded upgraded) = 0;               // the last call, or:
+    virtual void on_upgraded(Upgraded upgraded) = 0;                // the last call, or:
     virtual void on_upgrade_failed(const UpgradeFailure& why) = 0;  // the last call
 
    protected:

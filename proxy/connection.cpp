@@ -90,14 +90,20 @@ void Connection::read(std::string_view input, bool undecided) {
 bool Connection::read_step(const FrameReader::Step& step, std::string_view rest, Pieces& pieces) {
   using Kind = FrameReader::Kind;
   switch (step.kind) {
-    case Kind::NeedsMore: return false;
-    case Kind::DataFrame: pieces.frame_header = step.octets; return decide(rest, pieces);
-    case Kind::Payload: pass(step.octets, pieces); return true;
+    case Kind::NeedsMore:
+      return false;
+    case Kind::DataFrame:
+      pieces.frame_header = step.octets;
+      return decide(rest, pieces);
+    case Kind::Payload:
+      pass(step.octets, pieces);
+      return true;
     case Kind::Failed:
       pieces.flush();
       end({Ending::Cause::ProtocolError, {reader_.failure(), {}}});
       return false;
-    default: break;
+    default:
+      break;
   }
   if (control_frames_flood()) {
     pieces.flush();
@@ -132,8 +138,8 @@ bool Connection::decide(std::string_view rest, Pieces& pieces) {
   return true;
 }
 
-// A frame that is here as a whole goes on as it came. Of any other each piece becomes a frame of its
-// own, so that a control frame of ours fits between any two writes (RFC 6455 section 5.4).
+// A frame that is here as a whole goes on as it came. Of any other each piece becomes a frame of
+// its own, so that a control frame of ours fits between any two writes (RFC 6455 section 5.4).
 void Connection::pass(std::string_view payload, Pieces& pieces) {
   if (state_ != State::Open || swallowing_) return;
   received_.octets += payload.size();

@@ -72,8 +72,9 @@ class Connection final : private Transport::Observer {
     // Whole frames for the other side, in order; borrowed for the call.
     virtual void on_frames(Connection& from, std::span<const std::string_view> frames) = 0;
     virtual void on_relieved(Connection& from) = 0;  // was congested(), is no more
-    virtual void on_ending(Connection& from, const Ending& ending) = 0;  // not after our own close()
-    virtual void on_gone(Connection& from) = 0;                          // once, and the last call
+    virtual void on_ending(Connection& from,
+                           const Ending& ending) = 0;  // not after our own close()
+    virtual void on_gone(Connection& from) = 0;        // once, and the last call
 
    protected:
     ~Observer() = default;
@@ -131,8 +132,8 @@ class Connection final : private Transport::Observer {
   void on_patience();
   void set_paused(Pause reason, bool paused);
   void say_close(const Close& close);
-  void end(Ending ending);   // Open -> Closing, by the peer's doing or fault
-  void finish();             // both Close frames are out, or no answer is worth awaiting
+  void end(Ending ending);  // Open -> Closing, by the peer's doing or fault
+  void finish();            // both Close frames are out, or no answer is worth awaiting
   void await_goodbye();
   void lose(Ending ending);  // the peer is not there any more
 
@@ -142,8 +143,8 @@ class Connection final : private Transport::Observer {
   bool congested_ = false;
   bool swallowing_ = false;
   bool pong_due_ = false;
-  bool finished_ = false;       // the stream's end has been asked for
-  bool last_chance_ = false;    // when patience_ is over, so is the connection
+  bool finished_ = false;     // the stream's end has been asked for
+  bool last_chance_ = false;  // when patience_ is over, so is the connection
   std::uint8_t quarters_without_progress_ = 0;
   std::uint32_t control_frames_ = 0;  // in the second that began at control_second_
   MonotonicTime control_second_{};
@@ -156,7 +157,7 @@ class Connection final : private Transport::Observer {
   std::uint64_t written_octets_ = 0;
   std::uint64_t taken_octets_seen_ = 0;
   Timer heartbeat_;
-  Timer patience_;  // for a peer that does not read, or does not answer a Close
+  Timer patience_;                     // for a peer that does not read, or does not answer a Close
   std::unique_ptr<std::string> ping_;  // the newest one that is not answered
   std::unique_ptr<Held> held_;
 };

@@ -5,7 +5,8 @@
 
 namespace proxy {
 
-// Requests outlive a Dial that is destroyed meanwhile: it lets go of them, their callbacks free them.
+// Requests outlive a Dial that is destroyed meanwhile: it lets go of them, their callbacks free
+// them.
 struct Dial::Lookup {
   uv_getaddrinfo_t request;
   Dial* owner;
@@ -17,9 +18,10 @@ struct Dial::Connect {
 };
 
 Dial::Dial(Loop& loop, const std::string& host, std::uint16_t port, Observer& observer)
-    : loop_(loop), port_(port), observer_(observer), failed_(loop.timers(), [this] {
-        observer_.on_dial_failed(error_);
-      }) {
+    : loop_(loop),
+      port_(port),
+      observer_(observer),
+      failed_(loop.timers(), [this] { observer_.on_dial_failed(error_); }) {
   if (auto ip = IpAddress::parse(host)) {
     on_addresses({{*ip, port}});
   } else {

@@ -39,7 +39,8 @@ std::expected<std::size_t, FrameError> parse_frame_header(std::string_view octet
     std::size_t extended = length == 126 ? 2 : 8;
     if (octets.size() < size + extended) return 0;
     length = big_endian(octets.substr(size, extended));
-    // Section 5.2: "the minimal number of bytes MUST be used", "the most significant bit MUST be 0".
+    // Section 5.2: "the minimal number of bytes MUST be used", "the most significant bit MUST be
+    // 0".
     if (length < (extended == 2 ? 126u : 0x10000u)) return std::unexpected(FrameError::Length);
     if (length >> 63) return std::unexpected(FrameError::Length);
     size += extended;

@@ -1,5 +1,5 @@
-// The header of a WebSocket frame (RFC 6455 section 5.2): reading and writing it, and nothing behind
-// it. No I/O, no state.
+// The header of a WebSocket frame (RFC 6455 section 5.2): reading and writing it, and nothing
+// behind it. No I/O, no state.
 #pragma once
 
 #include <array>

@@ -8,10 +8,14 @@ namespace proxy {
 
 FrameReader::Step FrameReader::next(std::string_view& input, const ReaderLimits& limits) {
   switch (state_) {
-    case State::Header: return read_header(input, limits);
-    case State::Payload: return read_payload(input);
-    case State::Control: return read_control(input);
-    case State::Dead: break;
+    case State::Header:
+      return read_header(input, limits);
+    case State::Payload:
+      return read_payload(input);
+    case State::Control:
+      return read_control(input);
+    case State::Dead:
+      break;
   }
   input = {};
   return {Kind::NeedsMore, {}};
@@ -106,9 +110,12 @@ FrameReader::Step FrameReader::read_control(std::string_view& input) {
   if (taken_ < header_.payload_octets) return {Kind::NeedsMore, {}};
   state_ = State::Header;
   switch (header_.opcode) {
-    case Opcode::Ping: return {Kind::Ping, control_};
-    case Opcode::Pong: return {Kind::Pong, control_};
-    default: break;
+    case Opcode::Ping:
+      return {Kind::Ping, control_};
+    case Opcode::Pong:
+      return {Kind::Pong, control_};
+    default:
+      break;
   }
   state_ = State::Dead;  // section 5.5.1: nothing follows a Close frame
   return {Kind::Close, control_};

@@ -1,6 +1,6 @@
-// What one peer sends after the opening handshake (RFC 6455 sections 5 and 7), read in place: octets
-// in, one step at a time out. No I/O; no memory but for a header or a control frame that came in
-// parts, so an idle reader costs its own size.
+// What one peer sends after the opening handshake (RFC 6455 sections 5 and 7), read in place:
+// octets in, one step at a time out. No I/O; no memory but for a header or a control frame that
+// came in parts, so an idle reader costs its own size.
 #pragma once
 
 #include <array>
@@ -48,7 +48,7 @@ class FrameReader {
 
   const FrameHeader& header() const { return header_; }  // of the latest data frame
   bool begins_message() const { return header_.opcode != Opcode::Continuation; }
-  std::uint64_t offset() const { return offset_; }        // of the latest Payload in its frame
+  std::uint64_t offset() const { return offset_; }  // of the latest Payload in its frame
   bool frame_complete() const { return state_ == State::Header; }  // after a Payload
   bool message_complete() const { return frame_complete() && header_.fin; }
   StatusCode failure() const { return failure_; }

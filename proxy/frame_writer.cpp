@@ -1,11 +1,11 @@
 #include "proxy/frame_writer.h"
 
-#include <openssl/rand.h>
-#include <wslay/wslay.h>
-
 #include <cassert>
 #include <memory>
 #include <utility>
+
+#include <openssl/rand.h>
+#include <wslay/wslay.h>
 
 namespace proxy {
 
@@ -22,7 +22,8 @@ struct Free {
 ssize_t append(const std::uint8_t* octets, std::size_t size, int, void* writer);
 
 // wslay's context is 4 KiB and holds nothing between two whole frames, so one a thread serves all
-// connections; but 1.1.1 goes on masking, with the old key, after its first masked frame: one a role.
+// connections; but 1.1.1 goes on masking, with the old key, after its first masked frame: one a
+// role.
 struct Writer {
   Writer() {
     wslay_frame_callbacks callbacks{};

@@ -148,8 +148,8 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
   return head;
 }
 
-std::string write_refusal(int status, std::span<const Field> fields, std::string_view body) {
-  assert(status >= 400 && status <= 599);
+std::string write_response(int status, std::span<const Field> fields, std::string_view body) {
+  assert(status >= 200 && status <= 599);
   const auto phrase = reason_phrase(status);
   const auto line = body.empty() ? phrase : body;
   assert(stays_on_one_line(line));
@@ -173,6 +173,8 @@ std::string write_refusal(int status, std::span<const Field> fields, std::string
 
 std::string_view reason_phrase(int status) {
   switch (status) {
+    case 200:
+      return "OK";
     case 400:
       return "Bad Request";
     case 401:

@@ -34,8 +34,8 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
 // line: `body`, or the reason phrase where that is empty. `fields`: further fields, such as
 // WWW-Authenticate or Retry-After. A 426 says by itself what to upgrade to. Nothing given may come
 // from a request: an answer that repeats what it was asked is how a gateway is made to say things.
-std::string write_refusal(int status, std::span<const Field> fields = {},
-                          std::string_view body = {});
+std::string write_response(int status, std::span<const Field> fields = {},
+                           std::string_view body = {});
 std::string_view reason_phrase(int status);
 
 // --- as a client, towards a backend (section 4.1) ---

@@ -1,11 +1,11 @@
 #include "proxy/listener.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <cerrno>
 #include <cstring>
 #include <utility>
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "proxy/tcp.h"
 #include "proxy/uv_handle.h"

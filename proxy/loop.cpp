@@ -1,15 +1,17 @@
 #include "proxy/loop.h"
 
-#include <uv.h>
-
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
 
+#include <uv.h>
+
 namespace proxy {
 
 namespace {
-Instant read_clocks() { return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()}; }
+Instant read_clocks() {
+  return {std::chrono::steady_clock::now(), std::chrono::system_clock::now()};
+}
 }  // namespace
 
 struct Loop::Handles {

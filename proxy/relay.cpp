@@ -13,11 +13,16 @@ Close told_to_backend(const Ending& of_client) {
 
 Close told_to_client(const Ending& of_backend) {
   switch (of_backend.cause) {
-    case Ending::Cause::Closed: return of_backend.close;
-    case Ending::Cause::Stalled: return {StatusCode::TryAgainLater, "backend reads too slowly"};
-    case Ending::Cause::NoPong: return {StatusCode::BadGateway, "backend is silent"};
-    case Ending::Cause::ProtocolError: return {StatusCode::BadGateway, "backend is wrong"};
-    default: return {StatusCode::BadGateway, "backend is gone"};
+    case Ending::Cause::Closed:
+      return of_backend.close;
+    case Ending::Cause::Stalled:
+      return {StatusCode::TryAgainLater, "backend reads too slowly"};
+    case Ending::Cause::NoPong:
+      return {StatusCode::BadGateway, "backend is silent"};
+    case Ending::Cause::ProtocolError:
+      return {StatusCode::BadGateway, "backend is wrong"};
+    default:
+      return {StatusCode::BadGateway, "backend is gone"};
   }
 }
 

@@ -19,8 +19,7 @@ Signals::Signals(Loop& loop) : loop_(loop) {}
 Signals::~Signals() = default;
 
 void Signals::watch(int number, std::function<void()> on_signal) {
-  auto& watched =
-      *watched_.emplace_back(std::make_unique<Watched>(loop_, std::move(on_signal)));
+  auto& watched = *watched_.emplace_back(std::make_unique<Watched>(loop_, std::move(on_signal)));
   uv_signal_init(loop_.raw(), watched.handle.get());
   auto on_number = [](uv_signal_t* handle, int) noexcept {
     auto* self = static_cast<Watched*>(handle->data);

@@ -29,8 +29,8 @@ void TcpTransport::write(std::span<const std::string_view> pieces) {
     std::array<uv_buf_t, pieces_max> buffers;
     std::size_t count = std::min(pieces.size(), pieces_max);
     for (std::size_t i = 0; i < count; ++i) {
-      buffers[i] = uv_buf_init(const_cast<char*>(pieces[i].data()),
-                               static_cast<unsigned>(pieces[i].size()));
+      buffers[i] =
+          uv_buf_init(const_cast<char*>(pieces[i].data()), static_cast<unsigned>(pieces[i].size()));
     }
     int written = uv_try_write(handle_.stream(), buffers.data(), static_cast<unsigned>(count));
     // An error is not told here (a call down never calls up) but by the uv_write that follows.
@@ -51,8 +51,7 @@ std::size_t TcpTransport::unsent() const {
 void TcpTransport::write_backlog() {
   writing_ = true;
   auto* write = new Write{{}, std::exchange(backlog_, {})};
-  auto buffer =
-      uv_buf_init(write->octets.data(), static_cast<unsigned>(write->octets.size()));
+  auto buffer = uv_buf_init(write->octets.data(), static_cast<unsigned>(write->octets.size()));
   int failed = uv_write(&write->request, handle_.stream(), &buffer, 1, write_cb);
   assert(!failed);
   (void)failed;

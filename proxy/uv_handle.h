@@ -3,9 +3,9 @@
 // frees it. A callback that still comes in between finds no owner and does nothing.
 #pragma once
 
-#include <uv.h>
-
 #include <memory>
+
+#include <uv.h>
 
 namespace proxy {
 

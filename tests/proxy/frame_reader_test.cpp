@@ -1,10 +1,10 @@
 #include "proxy/frame_reader.h"
 
-#include <doctest/doctest.h>
-
 #include <string>
 #include <utility>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "tests/fakes/frames.h"
 
@@ -62,8 +62,7 @@ Outcome read(std::string_view octets, proxy::Role us = proxy::Role::Server,
 
 TEST_SUITE("RFC 6455 section 5: data framing") {
   TEST_CASE("the examples of section 5.7 are read") {
-    CHECK(read("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"s).messages ==
-          std::vector{"Hello"s});
+    CHECK(read("\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"s).messages == std::vector{"Hello"s});
     CHECK(read("\x81\x05Hello"s, proxy::Role::Client).messages == std::vector{"Hello"s});
     CHECK(read("\x01\x03Hel\x80\x02lo"s, proxy::Role::Client).messages == std::vector{"Hello"s});
     CHECK(read("\x89\x05Hello"s, proxy::Role::Client).controls == std::vector{"ping Hello"s});
@@ -109,7 +108,9 @@ TEST_SUITE("RFC 6455 section 5: data framing") {
     CHECK(read("\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff"s).failure == 1002);
     CHECK(read("\x82\xff\x80\0\0\0\0\0\0\0"s).failure == 1002);
     proxy::ReaderLimits limits{.message_octets_max = 65536};
-    auto largest = "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff" "abcd"s;
+    auto largest =
+        "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"
+        "abcd"s;
     CHECK(read(largest, proxy::Role::Server, limits).failure == 1009);
   }
 }
@@ -158,7 +159,8 @@ TEST_SUITE("RFC 6455 section 5.5: control frames") {
 
   TEST_CASE("nothing is read behind a Close") {
     auto outcome = read(masked(0x88, close_body(1000, "bye")) + masked(0x81, "more"));
-    CHECK(outcome.controls == std::vector{"close \x03\xe8" "bye"s});
+    CHECK(outcome.controls == std::vector{"close \x03\xe8"
+                                          "bye"s});
     CHECK(outcome.messages.empty());
     CHECK(outcome.failure == 0);
   }

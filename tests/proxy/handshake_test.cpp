@@ -220,7 +220,7 @@ TEST_SUITE("RFC 6455 section 4.2.2: the answer to a client") {
 
   TEST_CASE("a refusal is whole: it closes, and its length is its body's") {
     const std::vector<Field> fields = {{"Retry-After", "3"}};
-    CHECK(proxy::write_refusal(503, fields, "draining") ==
+    CHECK(proxy::write_response(503, fields, "draining") ==
           "HTTP/1.1 503 Service Unavailable\r\n"
           "Connection: close\r\n"
           "Retry-After: 3\r\n"
@@ -234,7 +234,7 @@ TEST_SUITE("RFC 6455 section 4.2.2: the answer to a client") {
     for (int status = 400; status < 600; ++status) {
       CAPTURE(status);
       std::string body;
-      const auto response = read_response(proxy::write_refusal(status), body);
+      const auto response = read_response(proxy::write_response(status), body);
       CHECK(response.status == status);
       CHECK(response.fields.has_token("connection", "close"));
       CHECK(*response.fields.find("content-length") == std::to_string(body.size()));
@@ -245,7 +245,7 @@ TEST_SUITE("RFC 6455 section 4.2.2: the answer to a client") {
 
   TEST_CASE("a 426 says which protocol and which version, whoever writes it") {
     std::string body;
-    const auto response = read_response(proxy::write_refusal(426), body);
+    const auto response = read_response(proxy::write_response(426), body);
     CHECK(*response.fields.find("upgrade") == "websocket");
     CHECK(*response.fields.find("sec-websocket-version") == "13");
     CHECK(response.fields.has_token("connection", "upgrade"));

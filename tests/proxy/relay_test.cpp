@@ -1,11 +1,11 @@
 #include "proxy/relay.h"
 
-#include <doctest/doctest.h>
-
 #include <functional>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
@@ -109,7 +109,8 @@ TEST_SUITE("relay: frames") {
     CHECK(backend->writes == 1);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "octet by octet, the message is the same and every write is whole frames") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "octet by octet, the message is the same and every write is whole frames") {
     std::string message;
     for (char octet : masked(0x81, "Hello")) {
       client->send({&octet, 1});
@@ -214,14 +215,16 @@ TEST_SUITE("relay: the gate") {
 }
 
 TEST_SUITE("relay: limits of the protocol") {
-  TEST_CASE_FIXTURE(Fixture, "a message over the limit is 1009 to the client and 1001 to the backend") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "a message over the limit is 1009 to the client and 1001 to the backend") {
     client->send(masked(0x82, std::string(100'001, 'x')));
     CHECK(at_client() == Frames{close_frame(false, 1009)});
     CHECK(at_backend() == Frames{close_frame(true, 1001)});
     CHECK(client->finished);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "text that turns out invalid after its first piece is never finished") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "text that turns out invalid after its first piece is never finished") {
     auto frame = masked(0x81, std::string(100, 'x') + "\xff" + std::string(100, 'x'));
     client->send(std::string_view(frame).substr(0, 50));
     client->send(std::string_view(frame).substr(50));
@@ -272,7 +275,9 @@ TEST_SUITE("RFC 6455 section 5.5: control frames stay on their hop") {
     CHECK(at_client() == Frames{{0x8A, false, "49"}});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a sender that stalls inside a frame still gets its ping, and so does the other side") {
+  TEST_CASE_FIXTURE(
+      Fixture,
+      "a sender that stalls inside a frame still gets its ping, and so does the other side") {
     auto frame = masked(0x82, std::string(1000, 'x'));
     client->send(std::string_view(frame).substr(0, 500));
     backend->read();
@@ -355,7 +360,8 @@ TEST_SUITE("slow readers") {
     CHECK(client->reading);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a client that takes nothing for stall_timeout is 1013, its backend 1001") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "a client that takes nothing for stall_timeout is 1013, its backend 1001") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, "x"));
     client->read();
@@ -386,7 +392,8 @@ TEST_SUITE("slow readers") {
 }
 
 TEST_SUITE("RFC 6455 section 7: the closing handshake") {
-  TEST_CASE_FIXTURE(Fixture, "every code that may pass crosses both ways with its reason, no other does") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "every code that may pass crosses both ways with its reason, no other does") {
     for (unsigned code = 0; code <= 5000; ++code) {
       bool may_pass = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
                       (code >= 3000 && code <= 4999);
@@ -462,7 +469,8 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     CHECK_FALSE(gate.end);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "nothing is sent behind a Close, and nothing that comes is passed on") {
+  TEST_CASE_FIXTURE(Fixture,
+                    "nothing is sent behind a Close, and nothing that comes is passed on") {
     relay.close(proxy::StatusCode::ServiceRestart, "");
     client->read();
     backend->read();

@@ -1,11 +1,11 @@
 #include "proxy/timers.h"
 
-#include <doctest/doctest.h>
-
 #include <algorithm>
 #include <memory>
 #include <random>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 using namespace std::chrono_literals;
 
