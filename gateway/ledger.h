@@ -1,0 +1,122 @@
+// What an instance counts: open connections, connections and handshakes of an address, connections
+// of a subject. The one thing that workers share and change, so that a limit of the policy is one
+// of the instance, whatever `workers` is. May be called from any thread. It is sharded and bounded,
+// takes one lock a call, calls nobody, does no I/O and is told the time.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "auth/rate_limit.h"
+#include "gateway/keyed_hash.h"
+#include "proxy/address.h"
+
+namespace gateway {
+
+class Ledger {
+  struct Key;
+  struct Tally;
+  struct Shard;
+
+ public:
+  using Time = auth::TokenBucket::Time;
+
+  static constexpr std::size_t shards = 64;
+  static constexpr std::size_t shard_buckets_max = 2'048;
+  static constexpr std::size_t buckets_max = shards * shard_buckets_max;  // some 15 MB
+
+  explicit Ledger(std::uint32_t connections_max);
+  Ledger(const Ledger&) = delete;
+  Ledger& operator=(const Ledger&) = delete;
+  ~Ledger();  // after everything that it gave out
+
+  // One client connection, from accept on until this is destroyed. Admitting until established().
+  class Connection {
+   public:
+    Connection() = default;  // empty
+
+    explicit operator bool() const { return open_ != nullptr; }
+    void established() { admitting_.reset(); }  // the client has its 101
+
+   private:
+    friend class Ledger;
+    struct CountDown {
+      void operator()(std::atomic<std::uint32_t>* count) const { --*count; }
+    };
+    using Counted = std::unique_ptr<std::atomic<std::uint32_t>, CountDown>;  // by one
+
+    Connection(std::atomic<std::uint32_t>& open, std::atomic<std::uint32_t>& admitting)
+        : open_(&open), admitting_(&admitting) {}
+
+    Counted open_;
+    Counted admitting_;
+  };
+
+  Connection accept();  // empty: connections_max are open
+
+  std::uint32_t open() const { return open_; }
+  std::uint32_t admitting() const { return admitting_; }
+
+  // Are those without a 101 more than half of connections_max? Half-open connections must not keep
+  // clients out, so the oldest of them has to go then.
+  bool admitting_crowded() const { return std::uint64_t{admitting()} * 2 > connections_max_; }
+
+  // Takes one handshake permit of this address on this route. Zero: taken, else how long until
+  // there is one. Addresses count by limit_key(), so an IPv6 /64 is one.
+  // A bucket is remembered until it is full again. An address that comes when its shard has no room
+  // left, since shard_buckets_max of others are not full, shares one bucket with all such of the
+  // shard and route: under that attack the limit gets tighter and memory does not grow.
+  std::chrono::milliseconds take_handshake(std::size_t route, const proxy::IpAddress& address,
+                                           const auth::RateLimit& limit, Time now);
+
+  // One connection of an address or a subject on a route, until this is destroyed. Held beside a
+  // Connection, so that there are at most connections_max names of each.
+  class Count {
+   public:
+    Count() = default;  // counts nothing
+
+   private:
+    friend class Ledger;
+    struct Release {
+      void operator()(Tally* tally) const;
+    };
+    explicit Count(Tally& tally) : tally_(&tally) {}
+
+    std::unique_ptr<Tally, Release> tally_;
+  };
+
+  // None: connections_max of that name are open already. With connections_max 0 there is no limit,
+  // and the Count counts nothing.
+  std::optional<Count> count_address(std::size_t route, const proxy::IpAddress& address,
+                                     std::uint32_t connections_max);
+  std::optional<Count> count_subject(std::size_t route, std::string_view subject,
+                                     std::uint32_t connections_max);
+
+  // What it remembers now. Looks into one shard after the other.
+  struct Sizes {
+    std::size_t names = 0;  // with connections
+    std::size_t buckets = 0;
+  };
+  Sizes sizes() const;
+
+ private:
+  // What a name is counted for: the same octets may be an address and a subject.
+  enum class Kind : char { Handshakes, Address, Subject };
+  struct KeyHash;
+
+  Key key_of(Kind kind, std::size_t route, std::string_view name) const;
+  Shard& shard_of(const Key& key);
+  std::optional<Count> count(Key key, std::uint32_t connections_max);
+
+  const HashKey hash_key_ = HashKey::random();
+  const std::uint32_t connections_max_;
+  std::atomic<std::uint32_t> open_ = 0;
+  std::atomic<std::uint32_t> admitting_ = 0;
+  const std::unique_ptr<Shard[]> shards_;
+};
+
+}  // namespace gateway
