@@ -16,6 +16,7 @@
 #include "auth/origin.h"
 #include "auth/rate_limit.h"
 #include "auth/token.h"
+#include "gateway/log_line.h"
 #include "gateway/path_pattern.h"
 #include "proxy/address.h"
 
@@ -101,9 +102,6 @@ struct Route {
   // stripped before the backend.
   std::vector<auth::CredentialPlace> places;
 };
-
-enum class LogLevel : std::uint8_t { Debug, Info, Warn, Error };
-enum class LogFormat : std::uint8_t { Json, Text };
 
 struct Policy {
   std::string file;                          // as it was named on the command line
