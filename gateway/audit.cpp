@@ -1,0 +1,187 @@
+#include "gateway/audit.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <utility>
+
+namespace gateway {
+namespace {
+
+std::string_view name_of(ClosedBy by) {
+  switch (by) {
+    case ClosedBy::Client:
+      return "client";
+    case ClosedBy::Backend:
+      return "backend";
+    case ClosedBy::Gateway:
+      return "gateway";
+  }
+  return "gateway";
+}
+
+std::string_view name_of(LimitAction action) {
+  switch (action) {
+    case LimitAction::Drop:
+      return "drop";
+    case LimitAction::Throttle:
+      return "throttle";
+    case LimitAction::Close:
+      return "close";
+    case LimitAction::Refuse:
+      return "refuse";
+  }
+  return "refuse";
+}
+
+LogLevel level_of(int status) { return status >= 500 ? LogLevel::Warn : LogLevel::Info; }
+
+// A line about a connection begins with whom it is about.
+void write(Log& log, LogLevel level, std::string_view event, const AuditedConnection& connection,
+           std::initializer_list<LogField> more) {
+  const std::string address = connection.address.to_string();
+  std::vector<LogField> fields{{"connection", connection.id},
+                               {"route", connection.route},
+                               {"address", address},
+                               {"subject", connection.subject}};
+  fields.insert(fields.end(), more);
+  log.write(level, event, fields);
+}
+
+}  // namespace
+
+std::string_view name_of(AuditedLimit limit) {
+  switch (limit) {
+    case AuditedLimit::ConnectionMessages:
+      return "connection_messages";
+    case AuditedLimit::ConnectionOctets:
+      return "connection_octets";
+    case AuditedLimit::IpHandshakes:
+      return "ip_handshakes";
+    case AuditedLimit::IpConnections:
+      return "ip_connections";
+    case AuditedLimit::SubjectConnections:
+      return "subject_connections";
+  }
+  return "connection_messages";
+}
+
+void Audit::connection_opened(const ConnectionOpened& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "connection_opened", event.connection,
+        {{"authenticator", event.authenticator},
+         {"server", event.server},
+         {"subprotocol", event.subprotocol},
+         {"worker", event.worker}});
+}
+
+void Audit::connection_refused(const ConnectionRefused& event) {
+  const LogLevel level = level_of(event.status);
+  if (!log_.enabled(level)) return;
+  write(log_, level, "connection_refused", event.connection,
+        {{"reason", event.reason},
+         {"status", event.status},
+         {"path", event.path},
+         {"detail", event.detail}});
+}
+
+void Audit::refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count) {
+  log_.write(level, "connection_refused_suppressed", {{"reason", reason}, {"count", count}});
+}
+
+void Audit::connection_closed(const ConnectionClosed& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "connection_closed", event.connection,
+        {{"code", event.code},
+         {"by", name_of(event.by)},
+         {"reason", event.reason},
+         {"client_messages", event.from_client.messages},
+         {"client_octets", event.from_client.octets},
+         {"backend_messages", event.from_backend.messages},
+         {"backend_octets", event.from_backend.octets},
+         {"duration_ms", event.duration.count()}});
+}
+
+void Audit::limit_hit(const LimitHit& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "limit_hit", event.connection,
+        {{"limit", name_of(event.limit)},
+         {"action", name_of(event.action)},
+         {"suppressed", event.suppressed}});
+}
+
+void Audit::limit_hits_suppressed(AuditedLimit limit, std::uint64_t count) {
+  log_.write(LogLevel::Info, "limit_hit_suppressed", {{"limit", name_of(limit)}, {"count", count}});
+}
+
+void Audit::claims_left_out(const AuditedConnection& connection, std::size_t octets) {
+  if (!log_.enabled(LogLevel::Warn)) return;
+  write(log_, LogLevel::Warn, "claims_left_out", connection, {{"octets", octets}});
+}
+
+void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,
+                    unsigned workers) {
+  log_.write(LogLevel::Info, "started",
+             {{"version", version}, {"listen", listen}, {"admin", admin}, {"workers", workers}});
+}
+
+void Audit::ready() { log_.write(LogLevel::Info, "ready"); }
+
+void Audit::draining(std::uint32_t connections) {
+  log_.write(LogLevel::Info, "draining", {{"connections", connections}});
+}
+
+void Audit::stopped(std::uint32_t connections_cut) {
+  log_.write(LogLevel::Info, "stopped", {{"connections_cut", connections_cut}});
+}
+
+bool RefusalSampler::Sample::take(std::uint64_t hits) {
+  if (written < full_lines_max) {
+    ++written;
+    return true;
+  }
+  suppressed += hits;
+  return false;
+}
+
+void RefusalSampler::refused(const ConnectionRefused& event, Time now) {
+  tick(now);
+  if (reason_of(event).sample.take(1)) audit_.connection_refused(event);
+}
+
+void RefusalSampler::limit_hit(const LimitHit& event, Time now) {
+  tick(now);
+  if (limits_[static_cast<std::size_t>(event.limit)].take(1 + event.suppressed))
+    audit_.limit_hit(event);
+}
+
+void RefusalSampler::tick(Time now) {
+  if (now < second_end_) return;
+  second_end_ = now + std::chrono::seconds(1);
+  finish();
+}
+
+void RefusalSampler::finish() {
+  for (const Reason& reason : std::exchange(reasons_, {})) {
+    if (reason.sample.suppressed > 0) {
+      audit_.refusals_suppressed(reason.level, reason.name, reason.sample.suppressed);
+    }
+  }
+  for (std::size_t i = 0; i < audited_limits; ++i) {
+    const Sample sample = std::exchange(limits_[i], {});
+    if (sample.suppressed > 0) {
+      audit_.limit_hits_suppressed(static_cast<AuditedLimit>(i), sample.suppressed);
+    }
+  }
+}
+
+RefusalSampler::Reason& RefusalSampler::reason_of(const ConnectionRefused& event) {
+  const auto same = [&](const Reason& reason) { return reason.name == event.reason; };
+  const auto known = std::find_if(reasons_.begin(), reasons_.end(), same);
+  if (known != reasons_.end()) return *known;
+  if (reasons_.size() == reasons_max) return reasons_.back();
+  reasons_.push_back({event.reason, level_of(event.status), {}});
+  if (reasons_.size() == reasons_max) reasons_.back().name = "other";
+  return reasons_.back();
+}
+
+}  // namespace gateway

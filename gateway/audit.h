@@ -1,0 +1,144 @@
+// The audit trail: what happened to whom, one line of the log each. The names of events and fields
+// are here and nowhere else. No function takes a token, a cookie, a query or any other field of a
+// request: what never comes in needs no redaction.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "gateway/log.h"
+#include "proxy/address.h"
+
+namespace gateway {
+
+// Whom a line is about. What is not known yet is empty, and left out of the line.
+struct AuditedConnection {
+  std::string_view id = {};     // X-Gatehouse-Connection
+  std::string_view route = {};  // its path pattern
+  proxy::IpAddress address = {};
+  std::string_view subject = {};
+};
+
+// The client has its 101.
+struct ConnectionOpened {
+  AuditedConnection connection = {};
+  std::string_view authenticator = {};
+  std::string_view server = {};       // of the backend, as the policy wrote it
+  std::string_view subprotocol = {};  // empty: none
+  unsigned worker = 0;
+};
+
+// Any answer but 101.
+struct ConnectionRefused {
+  AuditedConnection connection = {};
+  std::string_view reason = {};  // the true one, a word of static life: "bad_signature", "no_route"
+  int status = 0;                // what it was answered; 0: nothing could be
+  std::string_view path = {};    // decoded, without the query; empty where none was read
+  std::string_view detail = {};  // of ours: which server failed and how; never what the client sent
+};
+
+enum class ClosedBy : std::uint8_t { Client, Backend, Gateway };
+
+struct Traffic {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;  // of payload
+};
+
+struct ConnectionClosed {
+  AuditedConnection connection = {};
+  std::uint16_t code = 0;  // RFC 6455 section 7.4.1; 0: it went without a Close
+  ClosedBy by = ClosedBy::Gateway;
+  std::string_view reason = {};  // a word of ours: "token_expired"; not the text in the Close
+  Traffic from_client = {};
+  Traffic from_backend = {};
+  std::chrono::milliseconds duration{0};
+};
+
+enum class AuditedLimit : std::uint8_t {
+  ConnectionMessages,
+  ConnectionOctets,
+  IpHandshakes,
+  IpConnections,
+  SubjectConnections,
+};
+inline constexpr std::size_t audited_limits = 5;
+std::string_view name_of(AuditedLimit limit);
+
+enum class LimitAction : std::uint8_t { Drop, Throttle, Close, Refuse };
+
+struct LimitHit {
+  AuditedConnection connection = {};
+  AuditedLimit limit = AuditedLimit::ConnectionMessages;
+  LimitAction action = LimitAction::Drop;
+  std::uint64_t suppressed = 0;  // hits of this connection since its last line, not written
+};
+
+// From any thread; as cheap as a comparison where the log's level leaves the line out.
+// Refusals are Info, or Warn where the fault is on our side (5xx).
+class Audit {
+ public:
+  explicit Audit(Log& log) : log_(log) {}
+
+  void connection_opened(const ConnectionOpened& event);
+  void connection_refused(const ConnectionRefused& event);
+  void refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count);
+  void connection_closed(const ConnectionClosed& event);
+  void limit_hit(const LimitHit& event);
+  void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
+  // X-Gatehouse-Claims would have been too long for the backend, which gets none.
+  void claims_left_out(const AuditedConnection& connection, std::size_t octets);
+
+  void started(std::string_view version, std::string_view listen, std::string_view admin,
+               unsigned workers);
+  void ready();
+  void draining(std::uint32_t connections);
+  void stopped(std::uint32_t connections_cut);
+
+ private:
+  Log& log_;
+};
+
+// What may come 10 000 times a second: the first of a kind in each second are written in full, the
+// others counted, and one line says how many when the second is over. One for each worker, not
+// shared. It has no clock: it is told the time.
+class RefusalSampler {
+ public:
+  using Time = std::chrono::steady_clock::time_point;
+
+  static constexpr std::uint64_t full_lines_max = 10;  // of a kind in a second
+  static constexpr std::size_t reasons_max = 128;  // over it, the rest count together as "other"
+
+  explicit RefusalSampler(Audit& audit) : audit_(audit) {}
+
+  void refused(const ConnectionRefused& event, Time now);
+  void limit_hit(const LimitHit& event, Time now);
+
+  void tick(Time now);  // about once a second
+  void finish();        // nothing more will come: what is counted is written now
+
+ private:
+  struct Sample {
+    std::uint64_t written = 0;
+    std::uint64_t suppressed = 0;
+
+    // Is this one, which stands for `hits`, to be written?
+    bool take(std::uint64_t hits);
+  };
+  struct Reason {
+    std::string_view name;
+    LogLevel level = LogLevel::Info;
+    Sample sample;
+  };
+
+  Reason& reason_of(const ConnectionRefused& event);
+
+  Audit& audit_;
+  std::vector<Reason> reasons_;
+  std::array<Sample, audited_limits> limits_;
+  Time second_end_ = Time::min();
+};
+
+}  // namespace gateway
