@@ -200,7 +200,6 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
   host_.audit().connection_opened({identity_.audited(), principal_.authenticator, server,
                                    upgraded.subprotocol, host_.worker_index()});
   holdings_.connection.established();
-  transport_->set_reading(false);
   transport_->write(proxy::write_switching_protocols(key_, upgraded.subprotocol));
   state_ = State::Done;
   host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), principal_.good_until,

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include <fmt/format.h>
-#include <openssl/rand.h>
 
+#include "proxy/random.h"
 namespace gateway {
 
 namespace {
@@ -167,7 +167,7 @@ void Worker::check_drained() {
 
 std::string Worker::drain_reason() const {
   std::uint32_t random = 0;
-  RAND_bytes(reinterpret_cast<unsigned char*>(&random), sizeof random);
+  if (!proxy::fill_random({reinterpret_cast<unsigned char*>(&random), sizeof random})) random = 0;
   return fmt::format("retry_after_ms={}", random % retry_after_ms_max);
 }
 

@@ -129,7 +129,7 @@ std::string SocketAddress::to_string() const {
   return host + ':' + std::to_string(port);
 }
 
-void SocketAddress::to(sockaddr_storage& out) const {
+unsigned SocketAddress::to(sockaddr_storage& out) const {
   out = {};
   if (ip.is_v4()) {
     sockaddr_in v4{};
@@ -137,13 +137,14 @@ void SocketAddress::to(sockaddr_storage& out) const {
     v4.sin_port = htons(port);
     std::memcpy(&v4.sin_addr, ip.octets().data(), sizeof v4.sin_addr);
     std::memcpy(&out, &v4, sizeof v4);
-    return;
+    return sizeof v4;
   }
   sockaddr_in6 v6{};
   v6.sin6_family = AF_INET6;
   v6.sin6_port = htons(port);
   std::memcpy(&v6.sin6_addr, ip.octets().data(), sizeof v6.sin6_addr);
   std::memcpy(&out, &v6, sizeof v6);
+  return sizeof v6;
 }
 
 std::optional<AddressBlock> AddressBlock::parse(std::string_view text) {

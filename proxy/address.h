@@ -46,7 +46,7 @@ struct SocketAddress {
   static std::optional<SocketAddress> parse(std::string_view text);
   static std::optional<SocketAddress> from(const sockaddr& address);
   std::string to_string() const;
-  void to(sockaddr_storage& out) const;
+  unsigned to(sockaddr_storage& out) const;  // the size of what was written
   auto operator<=>(const SocketAddress&) const = default;
 };
 

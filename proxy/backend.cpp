@@ -1,6 +1,9 @@
 #include "proxy/backend.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "proxy/tcp.h"
 
 namespace proxy {
 
@@ -35,18 +38,43 @@ BackendHandshake::BackendHandshake(Loop& loop, Servers& servers, Duration connec
       request_(std::move(request)),
       observer_(observer),
       tried_(servers.size()),
-      deadline_(loop.timers(), [this] { fail(UpgradeFailure::Kind::TooSlow); }) {
-  try_next();
+      deadline_(loop.timers(), [this] { fail(deadline_means_); }) {
+  try_next_server();
 }
 
-void BackendHandshake::try_next() {
+void BackendHandshake::try_next_server() {
   auto server = servers_.next(tried_, loop_.timers().now().monotonic);
   if (!server) return observer_.on_upgrade_failed(failure_);
   server_ = *server;
   tried_[server_] = true;
+  deadline_means_ = UpgradeFailure::Kind::TooSlow;
   deadline_.arm(connect_timeout_);
-  Dial::Observer& observer = *this;
-  dial_ = std::make_unique<Dial>(loop_, servers_[server_].host, servers_[server_].port, observer);
+  const auto& host = servers_[server_].host;
+  if (auto address = IpAddress::parse(host)) return on_addresses({*address});
+  lookup_ = std::make_unique<Lookup>(
+      loop_, host, [this](std::vector<IpAddress> found) { on_addresses(std::move(found)); });
+}
+
+void BackendHandshake::on_addresses(std::vector<IpAddress> addresses) {
+  addresses_ = std::move(addresses);
+  std::reverse(addresses_.begin(), addresses_.end());
+  try_next_address();
+}
+
+void BackendHandshake::try_next_address() {
+  loop_.retire(std::move(transport_));
+  while (!transport_ && !addresses_.empty()) {
+    transport_ = TcpTransport::connect(loop_, {addresses_.back(), servers_[server_].port});
+    addresses_.pop_back();
+  }
+  auto key = make_key();
+  if (!transport_ || !key) return fail_soon(UpgradeFailure::Kind::Unreachable);
+  key_ = std::move(*key);
+  parser_ = std::make_unique<HeadParser>(HeadParser::Kind::Response);
+  transport_->observe(*this);
+  transport_->set_reading(true);
+  transport_->write(
+      write_upgrade_request(servers_[server_].base + request_.target, request_.fields, key_));
 }
 
 // The server is to blame: it is skipped for a while, and the next one gets its chance.
@@ -54,27 +82,23 @@ void BackendHandshake::fail(UpgradeFailure::Kind kind) {
   servers_.mark_failed(server_, loop_.timers().now().monotonic);
   failure_ = {kind};
   deadline_.disarm();
-  loop_.retire(std::move(dial_));
+  loop_.retire(std::move(lookup_));
   loop_.retire(std::move(transport_));
-  loop_.retire(std::move(parser_));
-  try_next();
+  try_next_server();
 }
 
-void BackendHandshake::on_connected(std::unique_ptr<Transport> transport) {
-  auto key = make_key();
-  if (!key) return fail(UpgradeFailure::Kind::Unreachable);
-  key_ = std::move(*key);
-  transport_ = std::move(transport);
-  transport_->observe(*this);
-  transport_->set_reading(true);
-  parser_ = std::make_unique<HeadParser>(HeadParser::Kind::Response);
-  transport_->write(
-      write_upgrade_request(servers_[server_].base + request_.target, request_.fields, key_));
+// A constructor does not call its observer, and a failure of this machine's own is no reason to run
+// through all servers at once.
+void BackendHandshake::fail_soon(UpgradeFailure::Kind kind) {
+  deadline_means_ = kind;
+  deadline_.arm(Duration::zero());
 }
 
-void BackendHandshake::on_dial_failed(DialError) { fail(UpgradeFailure::Kind::Unreachable); }
-
-void BackendHandshake::on_gone(TransportError) { fail(UpgradeFailure::Kind::Wrong); }
+void BackendHandshake::on_gone(TransportError error) {
+  if (error != TransportError::Refused) return fail(UpgradeFailure::Kind::Wrong);
+  if (addresses_.empty()) return fail(UpgradeFailure::Kind::Unreachable);
+  try_next_address();
+}
 
 void BackendHandshake::on_octets(std::string_view octets) {
   switch (parser_->receive(octets)) {
@@ -95,7 +119,6 @@ void BackendHandshake::on_head(std::string_view early_octets) {
   if (answer == UpgradeAnswer::Wrong) return fail(UpgradeFailure::Kind::Wrong);
   deadline_.disarm();
   servers_.mark_good(server_);
-  transport_->set_reading(false);
   if (answer == UpgradeAnswer::Refused) {
     return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status});
   }

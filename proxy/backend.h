@@ -9,10 +9,11 @@
 #include <string_view>
 #include <vector>
 
-#include "proxy/dial.h"
 #include "proxy/handshake.h"
 #include "proxy/http.h"
+#include "proxy/lookup.h"
 #include "proxy/loop.h"
+#include "proxy/transport.h"
 
 namespace proxy {
 
@@ -71,7 +72,7 @@ struct UpgradeFailure {
 
 // One opening handshake with a backend: its servers one after the other, each within
 // `connect_timeout`, until one answers. Destroying it gives up.
-class BackendHandshake final : private Dial::Observer, private Transport::Observer {
+class BackendHandshake final : private Transport::Observer {
  public:
   class Observer {
    public:
@@ -86,12 +87,13 @@ class BackendHandshake final : private Dial::Observer, private Transport::Observ
                    Observer& observer);
 
  private:
-  void try_next();
+  void try_next_server();
+  void on_addresses(std::vector<IpAddress> addresses);
+  void try_next_address();
   void fail(UpgradeFailure::Kind kind);
+  void fail_soon(UpgradeFailure::Kind kind);
   void on_head(std::string_view early_octets);
 
-  void on_connected(std::unique_ptr<Transport> transport) override;
-  void on_dial_failed(DialError error) override;
   void on_octets(std::string_view octets) override;
   void on_sent() override {}
   void on_gone(TransportError error) override;
@@ -104,10 +106,12 @@ class BackendHandshake final : private Dial::Observer, private Transport::Observ
   std::vector<bool> tried_;
   std::size_t server_ = 0;
   UpgradeFailure failure_{UpgradeFailure::Kind::Unreachable};
+  std::vector<IpAddress> addresses_;  // of the server, those left to try, the next one last
   std::string key_;
-  std::unique_ptr<Dial> dial_;
+  std::unique_ptr<Lookup> lookup_;
   std::unique_ptr<Transport> transport_;
   std::unique_ptr<HeadParser> parser_;
+  UpgradeFailure::Kind deadline_means_ = UpgradeFailure::Kind::TooSlow;
   Timer deadline_;
 };
 

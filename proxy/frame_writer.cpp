@@ -4,15 +4,16 @@
 #include <memory>
 #include <utility>
 
-#include <openssl/rand.h>
 #include <wslay/wslay.h>
+
+#include "proxy/random.h"
 
 namespace proxy {
 
 namespace {
 
 int random_key(std::uint8_t* key, std::size_t size, void*) {
-  return RAND_bytes(key, static_cast<int>(size)) == 1 ? 0 : -1;
+  return fill_random({key, size}) ? 0 : -1;
 }
 
 struct Free {

@@ -7,8 +7,9 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
-#include <openssl/rand.h>
 #include <openssl/sha.h>
+
+#include "proxy/random.h"
 
 namespace proxy {
 
@@ -244,7 +245,7 @@ std::string_view reason_phrase(int status) {
 
 std::optional<std::string> make_key() {
   std::array<unsigned char, key_octets> octets;
-  if (RAND_bytes(octets.data(), static_cast<int>(octets.size())) != 1) return std::nullopt;
+  if (!fill_random(octets)) return std::nullopt;
   return base64(octets);
 }
 

@@ -4,9 +4,11 @@
 #include <cstring>
 #include <utility>
 
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "proxy/descriptor.h"
 #include "proxy/tcp.h"
 #include "proxy/uv_handle.h"
 
@@ -16,28 +18,13 @@ namespace {
 
 constexpr int backlog_max = 4096;  // the kernel lowers it to net.core.somaxconn
 
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) ::close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  int release() { return std::exchange(fd_, -1); }
-
- private:
-  int fd_;
-};
-
 std::unexpected<std::string> system_error() {
   return std::unexpected(std::string(std::strerror(errno)));
 }
 
 std::expected<int, std::string> bind_socket(const SocketAddress& address, bool shared) {
   sockaddr_storage storage{};
-  address.to(storage);
+  auto size = address.to(storage);
   Descriptor socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (socket.get() < 0) return system_error();
   int on = 1;
@@ -48,10 +35,9 @@ std::expected<int, std::string> bind_socket(const SocketAddress& address, bool s
   if (shared && !set(SOL_SOCKET, SO_REUSEPORT)) return system_error();
   // One address, one family: "[::]:80" and "0.0.0.0:80" may both be listened on.
   if (storage.ss_family == AF_INET6 && !set(IPPROTO_IPV6, IPV6_V6ONLY)) return system_error();
-  auto size = storage.ss_family == AF_INET6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
-  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), static_cast<socklen_t>(size))) {
-    return system_error();
-  }
+  // Inherited by what is accepted.
+  if (!set(IPPROTO_TCP, TCP_NODELAY)) return system_error();
+  if (::bind(socket.get(), reinterpret_cast<sockaddr*>(&storage), size)) return system_error();
   return socket.release();
 }
 
@@ -105,7 +91,6 @@ void Listener::accept_one() {
   if (uv_tcp_getpeername(transport->raw(), reinterpret_cast<sockaddr*>(&storage), &size)) return;
   auto peer = IpAddress::from(reinterpret_cast<sockaddr&>(storage));
   if (!peer) return;
-  transport->configure();
   observer_.on_accept(std::move(transport), *peer);
 }
 
@@ -121,8 +106,7 @@ Listener::~Listener() {
     auto peer = IpAddress::from(reinterpret_cast<sockaddr&>(storage));
     auto transport = std::make_unique<TcpTransport>(loop_);
     if (!peer || uv_tcp_open(transport->raw(), socket.get())) continue;
-    socket.release();
-    transport->configure();
+    (void)socket.release();
     observer_.on_accept(std::move(transport), *peer);
   }
 }

@@ -3,12 +3,32 @@
 #include <algorithm>
 #include <array>
 #include <cassert>
+#include <cerrno>
 #include <utility>
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "proxy/descriptor.h"
 
 namespace proxy {
 
 namespace {
 constexpr std::size_t pieces_max = 64;  // of one system call
+
+TransportError error_of(int status) {
+  switch (status) {
+    case UV_EOF:
+      return TransportError::PeerClosed;
+    case UV_ECONNREFUSED:
+    case UV_EHOSTUNREACH:
+    case UV_ENETUNREACH:
+    case UV_ETIMEDOUT:
+      return TransportError::Refused;
+    default:
+      return TransportError::Reset;
+  }
+}
 }  // namespace
 
 struct TcpTransport::Write {
@@ -20,7 +40,24 @@ TcpTransport::TcpTransport(Loop& loop) : loop_(loop), handle_(this) {
   uv_tcp_init(loop.raw(), handle_.get());
 }
 
-void TcpTransport::configure() { uv_tcp_nodelay(handle_.get(), 1); }
+// Not uv_tcp_connect(): that waits for the connection before the first octet may be written, and
+// costs four more system calls. The kernel tells what became of it at the first read or write.
+std::unique_ptr<TcpTransport> TcpTransport::connect(Loop& loop, const SocketAddress& address) {
+  sockaddr_storage storage{};
+  auto size = address.to(storage);
+  Descriptor socket(::socket(storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.get() < 0) return nullptr;
+  int on = 1;
+  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&storage), size) != 0 &&
+      errno != EINPROGRESS) {
+    return nullptr;
+  }
+  auto transport = std::make_unique<TcpTransport>(loop);
+  if (uv_tcp_open(transport->raw(), socket.get()) != 0) return nullptr;
+  (void)socket.release();
+  return transport;
+}
 
 void TcpTransport::write(std::span<const std::string_view> pieces) {
   if (finishing_ || gone_) return;
@@ -66,7 +103,7 @@ void TcpTransport::on_written(int status) {
   loop_.wake();
   writing_ = false;
   if (gone_) return;
-  if (status < 0) return lose(TransportError::Reset);
+  if (status < 0) return lose(error_of(status));
   if (!backlog_.empty()) {
     write_backlog();
   } else if (finishing_) {
@@ -102,7 +139,7 @@ void TcpTransport::read_cb(uv_stream_t* stream, ssize_t count, const uv_buf_t* b
   if (!self || count == 0) return;
   self->loop_.wake();
   if (count > 0) return self->observer_->on_octets({buffer->base, static_cast<std::size_t>(count)});
-  self->lose(count == UV_EOF ? TransportError::PeerClosed : TransportError::Reset);
+  self->lose(error_of(static_cast<int>(count)));
 }
 
 void TcpTransport::lose(TransportError error) {

@@ -1,8 +1,10 @@
 // A Transport over TCP.
 #pragma once
 
+#include <memory>
 #include <string>
 
+#include "proxy/address.h"
 #include "proxy/loop.h"
 #include "proxy/transport.h"
 #include "proxy/uv_handle.h"
@@ -11,7 +13,12 @@ namespace proxy {
 
 class TcpTransport final : public Transport {
  public:
-  explicit TcpTransport(Loop& loop);
+  explicit TcpTransport(Loop& loop);  // not connected: raw() is for the listener
+
+  // A stream to `address` that is being connected: it may be written to at once, and one that
+  // cannot be connected is gone as Refused. Null: this machine is out of sockets, or has no way
+  // there.
+  static std::unique_ptr<TcpTransport> connect(Loop& loop, const SocketAddress& address);
 
   using Transport::write;
   void observe(Observer& observer) override { observer_ = &observer; }
@@ -19,9 +26,6 @@ class TcpTransport final : public Transport {
   std::size_t unsent() const override;
   void set_reading(bool on) override;
   void finish() override;
-
-  // Once the socket is connected: what every stream of this program has set.
-  void configure();
 
   uv_tcp_t* raw() { return handle_.get(); }
 

@@ -10,7 +10,11 @@
 
 namespace proxy {
 
-enum class TransportError : std::uint8_t { PeerClosed, Reset, TimedOut, Refused };
+enum class TransportError : std::uint8_t {
+  PeerClosed,  // the peer ended the stream
+  Reset,       // it broke
+  Refused,     // it was never connected
+};
 
 class Transport {
  public:
