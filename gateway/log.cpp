@@ -60,7 +60,6 @@ class DescriptorSink final : public spdlog::sinks::sink {
     pending_.append(message.payload.data(), message.payload.size());
     const bool last = queue_->queue_size() == 0;
     if (!last && pending_.size() < pending_octets_max) return;
-    report_lost(queue_->overrun_counter());
     write_pending();
     if (last) take_rest();
   }
@@ -81,26 +80,40 @@ class DescriptorSink final : public spdlog::sinks::sink {
   // The queue is empty and stays so.
   void finish() {
     reported_at_.reset();
-    report_lost(queue_->overrun_counter());
     write_pending();
   }
 
  private:
-  void report_lost(std::size_t overruns) {
-    const std::size_t lost = overruns + unwritten_;
-    const auto now = Clock::now();
-    if (lost == reported_) return;
-    if (reported_at_ && now - *reported_at_ < lost_report_interval) return;
-    const auto time =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    const LogField lines("lines", lost - reported_);
-    append_log_line(pending_, format_, time, LogLevel::Warn, "log_lines_lost", {&lines, 1});
-    reported_ = lost;
-    reported_at_ = now;
+  // A disk that is full takes half a line; no other may continue it.
+  void write_pending() {
+    const std::size_t lost = queue_->overrun_counter() + unwritten_;
+    const bool reports = append_report(lost - reported_);
+    if (torn_) torn_ = !write_out("\n").empty();
+    const std::string_view left = torn_ ? std::string_view(pending_) : write_out(pending_);
+    if (left.empty()) {
+      if (reports) reported_ = lost;
+    } else {
+      if (left.size() < pending_.size()) torn_ = left.data()[-1] != '\n';
+      unwritten_ += count_lines(left) - (reports ? 1 : 0);
+    }
+    pending_.clear();
   }
 
-  void write_pending() {
-    std::string_view left = pending_;
+  // Is there one now, as the last line that is pending?
+  bool append_report(std::size_t lost) {
+    if (lost == 0) return false;
+    const auto now = Clock::now();
+    if (reported_at_ && now - *reported_at_ < lost_report_interval) return false;
+    reported_at_ = now;
+    const auto time =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const LogField lines("lines", lost);
+    append_log_line(pending_, format_, time, LogLevel::Warn, "log_lines_lost", {&lines, 1});
+    return true;
+  }
+
+  // Returns what the descriptor did not take.
+  std::string_view write_out(std::string_view left) {
     while (!left.empty() && writable()) {
       // No more than a pipe that is writable takes without blocking (pipe(7), PIPE_BUF).
       const ssize_t written =
@@ -111,8 +124,7 @@ class DescriptorSink final : public spdlog::sinks::sink {
         break;
       }
     }
-    unwritten_ += count_lines(left);
-    pending_.clear();
+    return left;
   }
 
   // Waits until it is. False: it never will be, or not in time.
@@ -142,7 +154,8 @@ class DescriptorSink final : public spdlog::sinks::sink {
   spdlog::details::thread_pool* queue_ = nullptr;
   std::string pending_;
   std::size_t unwritten_ = 0;  // lines that the descriptor did not take
-  std::size_t reported_ = 0;   // lost lines that have been told of
+  bool torn_ = false;          // the last octet written is inside a line
+  std::size_t reported_ = 0;   // lost lines that have been told of, to somebody who took it
   std::optional<Clock::time_point> reported_at_;
   std::mutex mutex_;
   std::condition_variable rested_;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "gateway/log.h"
@@ -28,6 +29,12 @@ class CapturedLog {
   ~CapturedLog() { close(descriptor_); }
 
   gateway::Log& log() { return *log_; }
+
+  // Octets that have been written.
+  off_t size() const {
+    struct stat status {};
+    return fstat(descriptor_, &status) == 0 ? status.st_size : 0;
+  }
 
   // Ends the log.
   std::string text() {

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 
 #include "tests/gateway/captured_log.h"
 
@@ -34,6 +35,20 @@ struct Pipe {
     if (ends[end] >= 0) close(ends[end]);
     ends[end] = -1;
   }
+};
+
+// What a full disk is to a file: writes stop at a size, and go on later.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t octets) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{.rlim_cur = octets, .rlim_max = before_.rlim_max};
+    REQUIRE(setrlimit(RLIMIT_FSIZE, &limit) == 0);
+  }
+  ~FileSizeLimit() { setrlimit(RLIMIT_FSIZE, &before_); }
+
+ private:
+  rlimit before_{};
 };
 
 // The number of a field of the line, or 0.
@@ -150,6 +165,27 @@ TEST_SUITE("the process log") {
     for (std::size_t i = 0; i < 2 * log_queue_lines_max; ++i) {
       log.write(LogLevel::Info, "e", {{"fill", std::string(100, 'x')}});
     }
+  }
+
+  TEST_CASE("a line that a full disk cut is ended before the next one") {
+    CapturedLog captured(LogLevel::Info, LogFormat::Text);
+    constexpr off_t full = 1'030;  // behind the "info " of a line
+    std::size_t written = 20;
+    {
+      const FileSizeLimit limit(full);
+      for (; captured.size() < full; ++written) captured.log().write(LogLevel::Info, "before");
+      for (int i = 0; i < 10; ++i) captured.log().write(LogLevel::Info, "meanwhile");
+    }
+    for (int i = 0; i < 10; ++i) captured.log().write(LogLevel::Info, "after");
+    std::size_t whole = 0;
+    std::size_t lost = 0;
+    for (const std::string& line : captured.lines()) {
+      CAPTURE(line);
+      CHECK(line.find("info", 1) == line.npos);
+      lost += number_after(line, "warn log_lines_lost lines=");
+      if (line == "info before" || line == "info meanwhile" || line == "info after") ++whole;
+    }
+    CHECK(whole + lost == written);
   }
 
   TEST_CASE("a reader that went away does not end the process") {
