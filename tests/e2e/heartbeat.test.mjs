@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { open, startGateway } from './harness/gateway.mjs';
-import { sleep } from './harness/wait.mjs';
+import { sleep, until } from './harness/wait.mjs';
 import { closeOf, frame, opcodes } from './harness/wire.mjs';
 
 const { text, binary, ping, pong, close } = opcodes;
@@ -50,9 +50,10 @@ describe('heartbeat', () => {
     const ended = answering(client, {}, messages);
     await sleep(2_000);
     assert.equal(client.over, false);
-    client.send(frame(text, 'still here'), frame(close, Buffer.from([3, 232])));
+    client.send(frame(text, 'still here'));
+    await until('the echo', () => messages[0]?.payload.toString() === 'still here');
+    client.send(frame(close, Buffer.from([3, 232])));
     assert.equal((await ended).code, 1000);
-    assert.equal(messages[0].payload.toString(), 'still here');
   });
 
   test('a pong with other content answers nothing', async (t) => {

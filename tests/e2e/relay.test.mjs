@@ -13,10 +13,10 @@ const toClient = { masked: false };
 const MiB = 1024 * 1024;
 
 // A raw client and a raw backend, with the gateway between them.
-async function pair(t, more = {}) {
+async function pair(t, policy = {}, request = {}) {
   const backend = await rawBackend(t);
-  const gateway = await startGateway(t, { backend: backend.port, ...more });
-  const client = await open(t, gateway, more.request);
+  const gateway = await startGateway(t, { backend: backend.port, ...policy });
+  const client = await open(t, gateway, request);
   return { gateway, client, server: await backend.opened(), backend };
 }
 
@@ -297,7 +297,7 @@ describe('a sender that stalls inside a frame', () => {
   };
 
   test('as client gets its ping and its 4401, and its backend a ping and 1001', async (t) => {
-    const { client, server } = await pair(t, { ...waiting, request: { token: await token({ exp: now() + 1.5 }) } });
+    const { client, server } = await pair(t, waiting, { token: await token({ exp: now() + 1.5 }) });
     const whole = frame(text, 'x'.repeat(30_000));
     client.send(whole.subarray(0, 10_000));
     const [ofClient, ofServer] = await Promise.all([until4401(client), until4401(server)]);
@@ -309,7 +309,7 @@ describe('a sender that stalls inside a frame', () => {
   });
 
   test('as backend gets its ping and its Close, and its client a ping and 4401', async (t) => {
-    const { client, server } = await pair(t, { ...waiting, request: { token: await token({ exp: now() + 1.5 }) } });
+    const { client, server } = await pair(t, waiting, { token: await token({ exp: now() + 1.5 }) });
     server.send(frame(text, 'y'.repeat(30_000), toClient).subarray(0, 10_000));
     const [ofClient, ofServer] = await Promise.all([until4401(client), until4401(server)]);
     assert.equal(ofClient.code, 4401);
@@ -319,7 +319,7 @@ describe('a sender that stalls inside a frame', () => {
   });
 
   test('inside a frame header is no different', async (t) => {
-    const { client, server } = await pair(t, { ...waiting, request: { token: await token({ exp: now() + 1 }) } });
+    const { client, server } = await pair(t, waiting, { token: await token({ exp: now() + 1 }) });
     client.send(frame(text, 'x'.repeat(300)).subarray(0, 3));
     const [ofClient, ofServer] = await Promise.all([until4401(client), until4401(server)]);
     assert.equal(ofClient.code, 4401);

@@ -18,7 +18,7 @@ async function listen(server, port = 0) {
 // more, and without one messages are echoed.
 export async function wsBackend(t, { behave = echo, handleProtocols, port } = {}) {
   const backend = { requests: [], messages: [], closes: [], sockets: [], octets: 0 };
-  const server = http.createServer((request, response) => {
+  const server = http.createServer({ maxHeaderSize: 64 * 1024 }, (request, response) => {
     backend.requests.push(headOf(request));
     response.writeHead(426).end();
   });

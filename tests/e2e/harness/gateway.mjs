@@ -195,6 +195,7 @@ export function gatehouse(args, { env = {}, input, name = 'command' } = {}) {
         copy.end(args[0] === 'token' ? err : out + err);
         resolve({ code: error ? error.code : 0, out, err });
       });
+    child.stdin.on('error', () => {});  // it may end without reading
     child.stdin.end(input ?? '');
   });
 }
@@ -218,7 +219,7 @@ export async function refused(t, gateway, request) {
   const answer = await ask(t, gateway, request);
   if (answer.status !== 101) {
     await answer.peer.end();
-    assert.deepEqual(answer.fields.connection?.map((value) => value.toLowerCase()), ['close']);
+    assert.match(answer.fields.connection.join(), /\bclose\b/i);
   }
   return answer;
 }
