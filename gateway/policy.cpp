@@ -1,0 +1,45 @@
+#include "gateway/policy.h"
+
+#include <algorithm>
+#include <cctype>
+
+#include "proxy/host.h"
+
+namespace gateway {
+
+std::optional<std::string> normalize_host(std::string_view field) {
+  if (!proxy::well_formed_host(field)) {
+    return std::nullopt;
+  }
+  if (field.starts_with('[')) {
+    auto address = proxy::IpAddress::parse(field.substr(1, field.find(']') - 1));
+    return address ? std::optional(address->to_string()) : std::nullopt;
+  }
+  std::string host(field.substr(0, field.find(':')));
+  if (host.ends_with('.')) {  // fully qualified: the same name
+    host.pop_back();
+  }
+  std::transform(host.begin(), host.end(), host.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return host;
+}
+
+RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path) {
+  RouteMatch match;
+  if (path.starts_with("/_gatehouse/")) {  // the gateway's own, whatever "/*" says
+    return match;
+  }
+  const std::optional<std::string> name = normalize_host(host);
+  for (const Route& route : policy.routes) {
+    bool for_host =
+        route.hosts.empty() ||
+        (name && std::find(route.hosts.begin(), route.hosts.end(), *name) != route.hosts.end());
+    if (for_host && route.path.matches(path, match.captures)) {
+      match.route = &route;
+      break;
+    }
+  }
+  return match;
+}
+
+}  // namespace gateway

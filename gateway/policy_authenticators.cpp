@@ -1,0 +1,453 @@
+#include "gateway/policy_authenticators.h"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "auth/ascii.h"
+#include "gateway/policy_conditions.h"
+#include "gateway/policy_values.h"
+#include "gateway/utf8_text.h"
+#include "proxy/http.h"
+
+namespace gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t issuer_octets_max = 1024;
+constexpr std::size_t audience_max = 64;
+constexpr std::size_t algorithms_max = 13;  // RFC 7518 section 3.1 and RFC 8037: there are no more
+constexpr std::size_t key_sources_max = 64;
+constexpr std::size_t key_file_octets_max = 1024 * 1024;
+constexpr std::size_t required_claims_max = 32;
+constexpr std::size_t subject_prefix_octets_max = 128;
+constexpr std::size_t places_max = 16;
+constexpr std::size_t place_name_octets_max = 128;
+constexpr std::size_t path_octets_max = 4096;
+constexpr Milliseconds leeway_max = 10min;
+constexpr Milliseconds lifetime_max = 24h * 366;
+
+// --- keys ---
+
+struct KeySource {
+  std::optional<std::string> secret;
+  std::optional<std::string> secret_from_file;
+  std::optional<std::string> pem_file;
+  std::optional<std::string> jwks_file;
+  std::optional<auth::WallTime> not_after;
+};
+
+const std::vector<Key<KeySource>>& key_source_keys() {
+  static const std::vector<Key<KeySource>> keys = {
+      not_built<KeySource>("jwks_url"),
+      key("secret", secret(), &KeySource::secret),
+      key("secret_file", secret_file(), &KeySource::secret_from_file),
+      key("pem_file", text(1, path_octets_max), &KeySource::pem_file),
+      key("jwks_file", text(1, path_octets_max), &KeySource::jwks_file),
+      key("not_after",
+          parsed<auth::WallTime>(
+              "a time such as 2027-01-01T00:00:00Z",
+              [](std::string_view text) -> std::expected<auth::WallTime, std::string> {
+                if (auto time = parse_time(text)) return *time;
+                return std::unexpected(fmt::format(
+                    "expected a time such as 2027-01-01T00:00:00Z, not '{}'", printable(text)));
+              }),
+          &KeySource::not_after),
+  };
+  return keys;
+}
+
+struct Jwt {
+  auth::TokenRules rules;
+  auth::KeySet keys;
+  bool keys_complete = false;  // none was refused
+  std::string signing_secret;
+};
+
+// Adds what the source holds; the key's own fault stands where the source is named.
+void add_key(PolicyReader& reader, const YamlNode& node, const KeySource& source, Jwt& jwt) {
+  const auto& algorithms = jwt.rules.algorithms;
+  std::expected<void, auth::KeyError> added;
+  std::string_view named;
+  if (const auto& secret = source.secret ? source.secret : source.secret_from_file) {
+    named = source.secret ? "secret" : "secret_file";
+    added = jwt.keys.add_secret(*secret, algorithms, source.not_after);
+    if (jwt.signing_secret.empty()) jwt.signing_secret = *secret;
+  } else if (source.pem_file || source.jwks_file) {
+    named = source.pem_file ? "pem_file" : "jwks_file";
+    auto text = reader.contents(mark_at(node, named),
+                                source.pem_file ? *source.pem_file : *source.jwks_file,
+                                key_file_octets_max);
+    if (!text) {
+      jwt.keys_complete = false;
+      return;
+    }
+    added = source.pem_file ? jwt.keys.add_pem(*text, algorithms, source.not_after)
+                            : jwt.keys.add_jwk_set(*text, algorithms, source.not_after);
+  }
+  if (!added) {
+    reader.fault(mark_at(node, named), fmt::format("{}: {}", named, added.error().what));
+    jwt.keys_complete = false;
+  }
+}
+
+void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
+  KeySource source;
+  if (!read_keys(reader, node, key_source_keys(), source)) {
+    jwt.keys_complete = false;
+    return;
+  }
+  static constexpr std::array<std::string_view, 5> kinds = {"jwks_url", "secret", "secret_file",
+                                                            "pem_file", "jwks_file"};
+  auto count = std::count_if(kinds.begin(), kinds.end(),
+                             [&node](std::string_view kind) { return node.find(kind) != nullptr; });
+  if (count != 1) {
+    reader.fault(node.mark,
+                 "expected exactly one of 'secret', 'secret_file', 'pem_file' and 'jwks_file'");
+    jwt.keys_complete = false;
+  } else if (jwt.rules.algorithms.empty()) {
+    jwt.keys_complete = false;  // nothing can be said about a key before that is put right
+  } else {
+    add_key(reader, node, source, jwt);
+  }
+}
+
+void read_key_sources(PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
+  if (entry.value.kind != YamlNode::Kind::Sequence || entry.value.items.empty() ||
+      entry.value.items.size() > key_sources_max) {
+    reader.unexpected(entry.value, fmt::format("a list of 1 to {} keys", key_sources_max));
+    return;
+  }
+  jwt.keys_complete = true;
+  for (const YamlNode& item : entry.value.items) read_key_source(reader, item, jwt);
+}
+
+// --- jwt ---
+
+template <typename T>
+Type<T> or_any(Type<T> type, T any) {
+  auto read = [read = std::move(type.read), any](PolicyReader& reader,
+                                                 const YamlNode& node) -> std::optional<T> {
+    bool is_any = node.kind == YamlNode::Kind::Scalar && node.text == "any";
+    return is_any ? any : read(reader, node);
+  };
+  return {type.name + ", or 'any'", std::move(read)};
+}
+
+Type<std::optional<std::string>> issuer_type() {
+  auto read = [](PolicyReader& reader,
+                 const YamlNode& node) -> std::optional<std::optional<std::string>> {
+    auto issuer = text(1, issuer_octets_max).read(reader, node);
+    if (!issuer) return std::nullopt;
+    return std::optional<std::string>(std::move(*issuer));
+  };
+  return or_any<std::optional<std::string>>({"text", read}, std::optional<std::string>());
+}
+
+Type<std::vector<std::string>> audience_type() {
+  auto read = [](PolicyReader& reader,
+                 const YamlNode& node) -> std::optional<std::vector<std::string>> {
+    auto audience = list_of(text(1, issuer_octets_max), 1, audience_max).read(reader, node);
+    if (audience && std::find(audience->begin(), audience->end(), "any") != audience->end()) {
+      reader.wrong(node.mark, "'any' is not one of a list: write 'audience: any'");
+      return std::nullopt;
+    }
+    return audience;
+  };
+  return or_any<std::vector<std::string>>({"a list of texts", read}, {});
+}
+
+Type<auth::Algorithm> algorithm_type() {
+  return parsed<auth::Algorithm>(
+      "an algorithm", [](std::string_view text) -> std::expected<auth::Algorithm, std::string> {
+        if (auto algorithm = auth::parse_algorithm(text)) return *algorithm;
+        return std::unexpected(fmt::format(
+            "expected HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "
+            "ES512 or EdDSA, not '{}'",
+            printable(text)));
+      });
+}
+
+void read_algorithms(PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
+  auto algorithms = list_of(algorithm_type(), 1, algorithms_max).read(reader, entry.value);
+  if (!algorithms || algorithms->size() != entry.value.items.size()) {
+    return;
+  }
+  for (std::size_t i = 0; i < algorithms->size(); ++i) {
+    auto here = algorithms->begin() + static_cast<std::ptrdiff_t>(i);
+    if (std::find(algorithms->begin(), here, *here) != here) {
+      reader.wrong(entry.value.items[i].mark,
+                   fmt::format("'{}' stands here twice", auth::name_of(*here)));
+    }
+  }
+  jwt.rules.algorithms = std::move(*algorithms);
+}
+
+void read_required_claims(PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
+  if (entry.value.kind != YamlNode::Kind::Map || entry.value.entries.size() > required_claims_max) {
+    reader.unexpected(entry.value,
+                      fmt::format("a mapping of at most {} claims", required_claims_max));
+    return;
+  }
+  for (const YamlEntry& claim : entry.value.entries) {
+    YamlNode name;
+    name.kind = YamlNode::Kind::Scalar;
+    name.mark = claim.key_mark;
+    name.text = claim.key;
+    name.quoted = true;
+    auto required = claim_name().read(reader, name);
+    auto value = scalar().read(reader, claim.value);
+    if (required && value) jwt.rules.require.push_back({std::move(*required), std::move(*value)});
+  }
+}
+
+template <typename T>
+Key<Jwt> rule(std::string name, Type<T> type, T auth::TokenRules::*member,
+              std::string otherwise = "") {
+  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
+    if (auto value = read(reader, entry.value)) jwt.rules.*member = std::move(*value);
+  };
+  return key<Jwt>(std::move(name), type.name, std::move(otherwise), read);
+}
+
+const std::vector<Key<Jwt>>& jwt_keys() {
+  static const std::vector<Key<Jwt>> keys = {
+      mandatory(rule("issuer", issuer_type(), &auth::TokenRules::issuer)),
+      mandatory(rule("audience", audience_type(), &auth::TokenRules::audience)),
+      mandatory(key<Jwt>("algorithms", "a list of algorithms", "", read_algorithms)),
+      mandatory(key<Jwt>("keys", "a list of keys", "", read_key_sources)),
+      not_built<Jwt>("discover", "false", {"true"}),
+      not_built<Jwt>("stale_max"),
+      rule("subject_claim", claim_name(), &auth::TokenRules::subject_claim, "sub"),
+      rule("leeway", duration(0s, leeway_max), &auth::TokenRules::leeway, "30s"),
+      rule("max_lifetime", duration(1s, lifetime_max), &auth::TokenRules::max_lifetime, "24h"),
+      not_built<Jwt>("once", "false", {"true"}),
+      key<Jwt>("require", "a mapping of claims to their values", "{}", read_required_claims),
+  };
+  return keys;
+}
+
+// `algorithms` that fit no key (SECURITY of tokens, RFC 8725 section 3.1): a token with one would
+// never be good, so one of the two lists is wrong.
+void check_algorithms(PolicyReader& reader, const YamlNode& node, const Jwt& jwt) {
+  const YamlEntry* entry = node.find("algorithms");
+  if (!entry || !jwt.keys_complete) {
+    return;
+  }
+  for (std::size_t i = 0; i < jwt.rules.algorithms.size(); ++i) {
+    if (!jwt.keys.serves(jwt.rules.algorithms[i])) {
+      reader.fault(entry->value.items[i].mark, fmt::format("'{}' fits none of the keys",
+                                                           auth::name_of(jwt.rules.algorithms[i])));
+    }
+  }
+}
+
+// --- credentials ---
+
+// Fields with a meaning of their own: stripping them, as every place is stripped, would break the
+// handshake or what the gateway tells the backend.
+bool needed_by_handshake(const std::string& field) {
+  static constexpr std::string_view needed[] = {
+      "host",     "connection", "upgrade", "origin",  "cookie", "content-length",
+      "expect",   "keep-alive", "te",      "trailer", "via",    "transfer-encoding",
+      "forwarded"};
+  return std::find(std::begin(needed), std::end(needed), field) != std::end(needed) ||
+         field.starts_with("sec-websocket-") || field.starts_with("x-gatehouse-") ||
+         field.starts_with("x-forwarded-");
+}
+
+using Place = auth::CredentialPlace;
+using ParsedName = std::expected<std::string, std::string>;
+
+ParsedName parse_field(std::string_view text) {
+  std::string name = auth::lower_case(text);
+  if (!proxy::is_token(text)) return std::unexpected("no field name (RFC 9110 section 5.1)");
+  if (needed_by_handshake(name)) {
+    return std::unexpected(fmt::format("the field '{}' has a meaning of its own", printable(text)));
+  }
+  return name;
+}
+
+ParsedName parse_subprotocol_prefix(std::string_view text) {
+  if (!proxy::is_token(text))
+    return std::unexpected("no beginning of a subprotocol (RFC 6455 section 4.1)");
+  return std::string(text);
+}
+
+ParsedName parse_cookie(std::string_view text) {
+  if (!proxy::is_token(text)) return std::unexpected("no cookie name (RFC 6265 section 4.1.1)");
+  return std::string(text);
+}
+
+ParsedName parse_parameter(std::string_view text) {
+  bool fits =
+      !text.empty() && text.find_first_of("&=#+% ") == text.npos && !has_control_characters(text);
+  if (!fits) return std::unexpected("no parameter name: it stands before '=' in the query");
+  return std::string(text);
+}
+
+struct PlaceDraft {
+  std::vector<Place> places;
+};
+
+Key<PlaceDraft> place(std::string name, Place::Kind kind, std::string what,
+                      ParsedName (*parse)(std::string_view)) {
+  auto type = parsed<std::string>(std::move(what), parse);
+  auto read = [kind, read = type.read](PolicyReader& reader, const YamlEntry& entry,
+                                       PlaceDraft& into) {
+    auto name = read(reader, entry.value);
+    if (name && name->size() > place_name_octets_max) {
+      reader.wrong(entry.value.mark, fmt::format("over {} octets", place_name_octets_max));
+    } else if (name) {
+      into.places.push_back({kind, std::move(*name)});
+    }
+  };
+  return key<PlaceDraft>(std::move(name), type.name, "", read);
+}
+
+const std::vector<Key<PlaceDraft>>& place_keys() {
+  static const std::vector<Key<PlaceDraft>> keys = {
+      place("header", Place::Kind::Header, "the name of a field with 'Bearer <token>'",
+            parse_field),
+      place("subprotocol", Place::Kind::Subprotocol,
+            "what stands before the token in a subprotocol", parse_subprotocol_prefix),
+      place("cookie", Place::Kind::Cookie, "the name of a cookie", parse_cookie),
+      place("query", Place::Kind::Query, "the name of a query parameter", parse_parameter),
+      not_built<PlaceDraft>("first_message"),
+      not_built<PlaceDraft>("ticket"),
+  };
+  return keys;
+}
+
+std::vector<Place> read_places(PolicyReader& reader, const YamlNode& node) {
+  std::vector<Place> places;
+  if (node.kind != YamlNode::Kind::Sequence || node.items.empty() ||
+      node.items.size() > places_max) {
+    reader.unexpected(node, fmt::format("a list of 1 to {} places", places_max));
+    return places;
+  }
+  for (const YamlNode& item : node.items) {
+    PlaceDraft draft;
+    if (!read_keys(reader, item, place_keys(), draft)) {
+      continue;
+    }
+    if (item.entries.size() != 1) {
+      reader.fault(item.mark, "expected exactly one place: write each as its own item of the list");
+      continue;
+    }
+    for (Place& found : draft.places) {
+      if (std::find(places.begin(), places.end(), found) != places.end()) {
+        reader.fault(item.mark, "this place stands here twice");
+      }
+      places.push_back(std::move(found));
+    }
+  }
+  return places;
+}
+
+// --- the whole ---
+
+struct Draft {
+  std::string name;
+  std::string subject_prefix;
+  std::optional<Jwt> jwt;
+  bool anonymous = false;
+  std::optional<std::vector<Place>> places;
+};
+
+void read_jwt(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  Jwt jwt;
+  if (read_keys(reader, entry.value, jwt_keys(), jwt)) {
+    check_algorithms(reader, entry.value, jwt);
+  }
+  draft.jwt = std::move(jwt);
+}
+
+void read_anonymous(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  if (entry.value.kind != YamlNode::Kind::Map || !entry.value.entries.empty()) {
+    reader.unexpected(entry.value, "'{}': anonymous has no settings");
+  }
+  draft.anonymous = true;
+}
+
+const std::vector<Key<Draft>>& authenticator_keys() {
+  static const std::vector<Key<Draft>> keys = {
+      key("subject_prefix", text(0, subject_prefix_octets_max), &Draft::subject_prefix),
+      key<Draft>("jwt", "a mapping", "", read_jwt),
+      key<Draft>("anonymous", "'{}'", "", read_anonymous),
+      not_built<Draft>("session"),
+      key<Draft>("credentials", "a list of places", "",
+                 [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                   draft.places = read_places(reader, entry.value);
+                 }),
+  };
+  return keys;
+}
+
+void check_authenticator(PolicyReader& reader, const YamlEntry& entry, const Draft& draft) {
+  int kinds = 0;
+  for (std::string_view kind : {"jwt", "anonymous", "session"}) {
+    kinds += entry.value.find(kind) ? 1 : 0;
+  }
+  if (kinds != 1) {
+    reader.fault(entry.key_mark, fmt::format("'{}' needs exactly one of 'jwt' and 'anonymous'",
+                                             printable(entry.key)));
+  }
+  if (draft.anonymous && kinds == 1) {
+    for (std::string_view other : {"credentials", "subject_prefix"}) {
+      if (const YamlEntry* wrong = entry.value.find(other)) {
+        reader.fault(wrong->key_mark, fmt::format("'{}' has no meaning with 'anonymous'", other));
+      }
+    }
+  }
+  // Who reads a subject must be able to trust what is before the colon.
+  if (draft.subject_prefix.starts_with("anonymous:")) {
+    reader.fault(mark_at(entry.value, "subject_prefix"),
+                 "subjects beginning with 'anonymous:' come from 'anonymous' only");
+  }
+}
+
+std::shared_ptr<const Authenticator> made(int line, Draft draft) {
+  auto authenticator = std::make_shared<Authenticator>();
+  authenticator->name = draft.name;
+  authenticator->subject_prefix = draft.subject_prefix;
+  authenticator->line = line;
+  if (draft.jwt) {
+    Jwt& jwt = *draft.jwt;
+    jwt.rules.authenticator = std::move(draft.name);
+    jwt.rules.subject_prefix = std::move(draft.subject_prefix);
+    authenticator->verifier = std::make_shared<const auth::TokenVerifier>(
+        std::move(jwt.rules), std::make_shared<const auth::KeySet>(std::move(jwt.keys)));
+    authenticator->signing_secret = std::move(jwt.signing_secret);
+    // What RFC 6750 section 2.1 has every client do.
+    authenticator->places = draft.places
+                                ? std::move(*draft.places)
+                                : std::vector<Place>{{Place::Kind::Header, "authorization"}};
+  }
+  return authenticator;
+}
+
+}  // namespace
+
+Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node) {
+  Authenticators authenticators;
+  read_named(reader, node, [&](const YamlEntry& entry) {
+    Draft draft;
+    draft.name = entry.key;
+    std::shared_ptr<const Authenticator>& authenticator = authenticators[entry.key];
+    std::size_t before = reader.fault_count();
+    if (read_keys(reader, entry.value, authenticator_keys(), draft)) {
+      check_authenticator(reader, entry, draft);
+    }
+    if (reader.fault_count() == before) {
+      authenticator = made(entry.key_mark.line, std::move(draft));
+    }
+  });
+  return authenticators;
+}
+
+}  // namespace gateway

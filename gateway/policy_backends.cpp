@@ -1,0 +1,45 @@
+#include "gateway/policy_backends.h"
+
+#include <utility>
+
+#include "gateway/policy_values.h"
+
+namespace gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t servers_max = 64;
+
+const std::vector<Key<BackendSettings>>& backend_keys() {
+  static const std::vector<Key<BackendSettings>> keys = {
+      mandatory(key("servers",
+                    list_of(parsed<BackendServer>("a ws:// URL", parse_server), 1, servers_max),
+                    &BackendSettings::servers)),
+      not_built<BackendSettings>("balance", "round_robin",
+                                 {"least_connections", "hash_subject", "hash_ip"}),
+      key("connect_timeout", duration(10ms, 10min), &BackendSettings::connect_timeout, "3s"),
+      not_built<BackendSettings>("tls"),
+  };
+  return keys;
+}
+
+}  // namespace
+
+Backends read_backends(PolicyReader& reader, const YamlNode& node) {
+  Backends backends;
+  read_named(reader, node, [&](const YamlEntry& entry) {
+    std::shared_ptr<const BackendSettings>& backend = backends[entry.key];
+    std::size_t before = reader.fault_count();
+    BackendSettings settings;
+    settings.name = entry.key;
+    read_keys(reader, entry.value, backend_keys(), settings);
+    if (reader.fault_count() == before) {
+      backend = std::make_shared<const BackendSettings>(std::move(settings));
+    }
+  });
+  return backends;
+}
+
+}  // namespace gateway

@@ -1,0 +1,341 @@
+#include "gateway/policy_file.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include "gateway/file_text.h"
+#include "gateway/policy_reader.h"
+#include "gateway/policy_routes.h"
+#include "gateway/utf8_text.h"
+
+namespace gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t listen_max = 64;
+constexpr std::uint64_t workers_max = 256;
+constexpr std::size_t trusted_proxies_max = 1024;
+constexpr std::uint64_t connections_limit_max = 10'000'000;
+constexpr std::size_t admin_token_octets_max = 1024;
+
+std::expected<proxy::SocketAddress, std::string> parse_address(std::string_view text) {
+  auto address = proxy::SocketAddress::parse(text);
+  if (!address || address->port == 0) {
+    return std::unexpected(
+        fmt::format("expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080, not "
+                    "'{}'",
+                    printable(text)));
+  }
+  return *address;
+}
+
+Type<proxy::SocketAddress> address_type() {
+  return parsed<proxy::SocketAddress>("an address with a port", parse_address);
+}
+
+std::expected<unsigned, std::string> parse_workers(std::string_view text) {
+  if (text == "auto") {
+    return 0;
+  }
+  unsigned workers = 0;
+  for (char c : text.substr(0, 4)) {
+    workers =
+        c >= '0' && c <= '9' ? workers * 10 + static_cast<unsigned>(c - '0') : workers_max + 1;
+  }
+  if (text.empty() || text.size() > 3 || text.front() == '0' || workers > workers_max) {
+    return std::unexpected(fmt::format("expected 'auto' or a number from 1 to {}, not '{}'",
+                                       workers_max, printable(text)));
+  }
+  return workers;
+}
+
+std::expected<proxy::AddressBlock, std::string> parse_block(std::string_view text) {
+  if (auto block = proxy::AddressBlock::parse(text)) {
+    return *block;
+  }
+  return std::unexpected(
+      fmt::format("expected a block of addresses such as 10.0.0.0/8, not '{}'", printable(text)));
+}
+
+// --- listen ---
+
+struct Listener {
+  std::optional<proxy::SocketAddress> address;
+};
+
+const std::vector<Key<Listener>>& listener_keys() {
+  static const std::vector<Key<Listener>> keys = {
+      mandatory(key("address", address_type(), &Listener::address)),
+      not_built<Listener>("tls"),
+      not_built<Listener>("proxy_protocol", "false", {"true"}),
+  };
+  return keys;
+}
+
+void read_listeners(PolicyReader& reader, const YamlEntry& entry, Policy& policy) {
+  auto listeners = list_of(mapping(listener_keys()), 1, listen_max).read(reader, entry.value);
+  if (!listeners || listeners->size() != entry.value.items.size()) {
+    return;
+  }
+  for (std::size_t i = 0; i < listeners->size(); ++i) {
+    const auto& address = (*listeners)[i].address;
+    if (!address) {
+      continue;
+    }
+    if (std::find(policy.listen.begin(), policy.listen.end(), *address) != policy.listen.end()) {
+      reader.fault(mark_at(entry.value.items[i], "address"),
+                   fmt::format("{} stands here twice", address->to_string()));
+    }
+    policy.listen.push_back(*address);
+  }
+}
+
+// --- drain, log ---
+
+struct Drain {
+  Milliseconds timeout{};
+};
+
+const std::vector<Key<Drain>>& drain_keys() {
+  static const std::vector<Key<Drain>> keys = {
+      not_built<Drain>("delay", "0s"),
+      not_built<Drain>("spread", "0s"),
+      key("timeout", duration(0s, 1h), &Drain::timeout, "30s"),
+  };
+  return keys;
+}
+
+struct Log {
+  LogLevel level{};
+  LogFormat format{};
+};
+
+const std::vector<Key<Log>>& log_keys() {
+  static const std::vector<Key<Log>> keys = {
+      key("level",
+          choice<LogLevel>({{"debug", LogLevel::Debug},
+                            {"info", LogLevel::Info},
+                            {"warn", LogLevel::Warn},
+                            {"error", LogLevel::Error}}),
+          &Log::level, "info"),
+      key("format", choice<LogFormat>({{"json", LogFormat::Json}, {"text", LogFormat::Text}}),
+          &Log::format, "json"),
+  };
+  return keys;
+}
+
+// --- admin ---
+
+struct Admin {
+  proxy::SocketAddress address;
+  std::optional<std::string> token;
+  std::optional<std::string> token_from_file;
+};
+
+const std::vector<Key<Admin>>& admin_keys() {
+  static const std::vector<Key<Admin>> keys = {
+      key("address", address_type(), &Admin::address, "127.0.0.1:8081"),
+      key("token", secret(), &Admin::token),
+      key("token_file", secret_file(), &Admin::token_from_file),
+  };
+  return keys;
+}
+
+// RFC 6750 section 2.1 has a smaller alphabet; what matters is that a field can carry it.
+bool is_admin_token(std::string_view text) {
+  return text.size() <= admin_token_octets_max &&
+         std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c < '\x7f'; });
+}
+
+void read_admin(PolicyReader& reader, const YamlEntry& entry, Policy& policy) {
+  Admin admin;
+  const YamlNode& node = entry.value;
+  const std::size_t before = reader.fault_count();
+  if (!read_keys(reader, node, admin_keys(), admin) || reader.fault_count() != before) {
+    return;
+  }
+  std::string_view named = admin.token ? "token" : "token_file";
+  policy.admin = admin.address;
+  policy.admin_token = admin.token ? *admin.token : admin.token_from_file.value_or("");
+  if (admin.token && admin.token_from_file) {
+    reader.fault(mark_at(node, "token_file"), "'token' and 'token_file': expected one of them");
+  }
+  if (!is_admin_token(policy.admin_token)) {
+    reader.fault(mark_at(node, named),
+                 fmt::format("a token has at most {} visible ASCII characters, no spaces",
+                             admin_token_octets_max));
+  }
+  if (policy.admin_token.empty() && !policy.admin.ip.loopback()) {
+    reader.fault(
+        mark_at(node, "address"),
+        fmt::format("{} is not loopback: 'token' is mandatory, or everybody who can reach it "
+                    "is an admin",
+                    policy.admin.to_string()));
+  }
+}
+
+// --- the whole ---
+
+// What a key of the top level is read into.
+struct Draft {
+  Policy policy;
+  Authenticators authenticators;
+  Backends backends;
+};
+
+template <typename T, typename Member>
+Key<Draft> setting(std::string name, Type<T> type, Member Policy::*member, std::string otherwise) {
+  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
+                                         Draft& draft) {
+    if (auto value = read(reader, entry.value)) {
+      draft.policy.*member = static_cast<Member>(std::move(*value));
+    }
+  };
+  return key<Draft>(std::move(name), type.name, std::move(otherwise), read);
+}
+
+void read_version(PolicyReader& reader, const YamlEntry& entry, Draft&) {
+  if (entry.value.kind != YamlNode::Kind::Scalar || entry.value.quoted || entry.value.text != "1") {
+    reader.unexpected(entry.value, "version 1");
+  }
+}
+
+void read_drain(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  if (auto drain = mapping(drain_keys()).read(reader, entry.value)) {
+    draft.policy.drain_timeout = drain->timeout;
+  }
+}
+
+void read_log(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  if (auto log = mapping(log_keys()).read(reader, entry.value)) {
+    draft.policy.log_level = log->level;
+    draft.policy.log_format = log->format;
+  }
+}
+
+// In the order in which one needs the other: routes name what stands before them.
+const std::vector<Key<Draft>>& policy_keys() {
+  static const std::vector<Key<Draft>> keys = {
+      mandatory(key<Draft>("version", "1", "", read_version)),
+      mandatory(key<Draft>("listen", "a list of listeners", "",
+                           [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                             read_listeners(reader, entry, draft.policy);
+                           })),
+      setting("workers", parsed<unsigned>("'auto' or a number", parse_workers), &Policy::workers,
+              "auto"),
+      setting("trusted_proxies",
+              list_of(parsed<proxy::AddressBlock>("a block of addresses", parse_block), 0,
+                      trusted_proxies_max),
+              &Policy::trusted_proxies, "[]"),
+      setting("handshake_timeout", duration(100ms, 10min), &Policy::handshake_timeout, "10s"),
+      setting("max_connections", number(1, connections_limit_max), &Policy::connections_max,
+              "100000"),
+      key<Draft>("drain", "a mapping", "{}", read_drain),
+      not_built<Draft>("watch", "false", {"true"}),
+      key<Draft>("admin", "a mapping", "{}",
+                 [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                   read_admin(reader, entry, draft.policy);
+                 }),
+      key<Draft>("log", "a mapping", "{}", read_log),
+      not_built<Draft>("redis"),
+      key<Draft>("authenticators", "a mapping of names", "",
+                 [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                   draft.authenticators = read_authenticators(reader, entry.value);
+                 }),
+      key<Draft>("backends", "a mapping of names", "",
+                 [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                   draft.backends = read_backends(reader, entry.value);
+                 }),
+      mandatory(key<Draft>("routes", "a list of routes", "",
+                           [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                             draft.policy.routes = read_routes(
+                                 reader, entry.value, draft.authenticators, draft.backends);
+                           })),
+  };
+  return keys;
+}
+
+void check_policy(PolicyReader& reader, const YamlNode& root, const Draft& draft) {
+  const Policy& policy = draft.policy;
+  if (std::find(policy.listen.begin(), policy.listen.end(), policy.admin) != policy.listen.end()) {
+    reader.fault(mark_at(root, "listen"),
+                 fmt::format("{} is the admin listener's address too", policy.admin.to_string()));
+  }
+  auto used = [&policy](const auto& uses) {
+    return std::any_of(policy.routes.begin(), policy.routes.end(), uses);
+  };
+  for (const auto& [name, authenticator] : draft.authenticators) {
+    if (!used([&](const Route& route) {
+          return std::find(route.authenticate.begin(), route.authenticate.end(), authenticator) !=
+                 route.authenticate.end();
+        })) {
+      reader.warn(root.find("authenticators")->value.find(name)->key_mark,
+                  fmt::format("no route uses '{}'", name));
+    }
+  }
+  for (const auto& [name, backend] : draft.backends) {
+    const YamlEntry& entry = *root.find("backends")->value.find(name);
+    if (!used([&](const Route& route) { return route.backend == backend; })) {
+      reader.warn(entry.key_mark, fmt::format("no route uses '{}'", name));
+    }
+    const YamlEntry* timeout = entry.value.find("connect_timeout");
+    if (timeout && backend->connect_timeout >= policy.handshake_timeout) {
+      reader.warn(timeout->value.mark, "'handshake_timeout' ends a handshake before this does");
+    }
+  }
+}
+
+std::vector<PolicyError> only_fault(const std::string& file, std::string what) {
+  return {{file, 0, 0, std::move(what)}};
+}
+
+}  // namespace
+
+std::string PolicyError::to_string() const {
+  return line == 0 ? fmt::format("{}: {}", file, what)
+                   : fmt::format("{}:{}:{}: {}", file, line, column, what);
+}
+
+std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::string& file,
+                                                                   std::string_view text,
+                                                                   const Environment& environment) {
+  PolicyReader reader(file, environment);
+  YamlDocument document = parse_yaml(text);
+  for (YamlFault& fault : document.faults) reader.fault(fault.mark, std::move(fault.what));
+  Draft draft;
+  draft.policy.file = file;
+  if (document.root && read_keys(reader, *document.root, policy_keys(), draft) &&
+      reader.fault_count() == 0) {
+    check_policy(reader, *document.root, draft);
+  }
+  if (reader.fault_count() > 0) {
+    return std::unexpected(reader.take_faults());
+  }
+  for (auto& [name, authenticator] : draft.authenticators) {
+    draft.policy.authenticators.emplace(name, std::move(authenticator));
+  }
+  for (auto& [name, backend] : draft.backends) {
+    draft.policy.backends.emplace(name, std::move(backend));
+  }
+  return LoadedPolicy{std::make_shared<const Policy>(std::move(draft.policy)),
+                      reader.take_warnings()};
+}
+
+std::expected<LoadedPolicy, std::vector<PolicyError>> load_policy(const std::string& file,
+                                                                  const Environment& environment) {
+  auto text = read_file(file, yaml_file_octets_max);
+  if (!text) {
+    return std::unexpected(only_fault(
+        file, fmt::format("cannot be read: {} (the file must be there and readable for user id {}; "
+                          "--policy names another one)",
+                          text.error(), geteuid())));
+  }
+  return parse_policy(file, *text, environment);
+}
+
+}  // namespace gateway

@@ -1,0 +1,133 @@
+#include "gateway/policy_limits.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gateway/utf8_text.h"
+
+namespace gateway {
+
+namespace {
+
+constexpr std::uint64_t burst_max = 1'000'000'000;
+constexpr std::uint64_t connections_limit_max = 10'000'000;
+
+struct ConnectionDraft {
+  std::optional<double> per_second;
+  std::optional<std::uint64_t> burst;
+  std::optional<double> octets_per_second;
+  OnExceed on_exceed = OnExceed::Throttle;
+};
+
+struct IpDraft {
+  std::optional<double> per_second;
+  std::optional<std::uint64_t> burst;
+  std::uint32_t connections = 0;
+};
+
+struct SubjectDraft {
+  std::uint32_t connections = 0;
+};
+
+// A full bucket holds a second's worth unless the policy says otherwise, and at least one, or it
+// would never say yes.
+auth::RateLimit bucket(std::optional<double> per_second, std::optional<std::uint64_t> burst) {
+  if (!per_second) {
+    return {};
+  }
+  return {*per_second, burst ? static_cast<double>(*burst) : std::max(1.0, *per_second)};
+}
+
+template <typename Into>
+Key<Into> burst_key(std::string rate_name) {
+  auto type = number(1, burst_max);
+  auto read = [read = type.read](PolicyReader& reader, const YamlEntry& entry, Into& into) {
+    into.burst = read(reader, entry.value);
+    if (into.burst && !into.per_second) {
+      reader.fault(entry.key_mark, "'burst' without a rate: it is how much of it may come at once");
+    }
+  };
+  return key<Into>("burst", type.name + ", with '" + rate_name + "'", "", read);
+}
+
+std::expected<OnExceed, std::string> parse_on_exceed(std::string_view text) {
+  if (text == "drop") return OnExceed::Drop;
+  if (text == "throttle") return OnExceed::Throttle;
+  if (text == "close") return OnExceed::Close;
+  if (text == "error") {
+    return std::unexpected(
+        "an opaque route cannot answer with 'error': expected 'drop', 'throttle' or 'close'");
+  }
+  return std::unexpected(
+      fmt::format("expected 'drop', 'throttle' or 'close', not '{}'", printable(text)));
+}
+
+const std::vector<Key<ConnectionDraft>>& connection_keys() {
+  static const std::vector<Key<ConnectionDraft>> keys = {
+      key("messages", rate(), &ConnectionDraft::per_second),
+      burst_key<ConnectionDraft>("messages"),
+      key("bytes", octet_rate(), &ConnectionDraft::octets_per_second),
+      key("on_exceed", parsed<OnExceed>("'drop', 'throttle' or 'close'", parse_on_exceed),
+          &ConnectionDraft::on_exceed, "throttle"),
+  };
+  return keys;
+}
+
+const std::vector<Key<IpDraft>>& ip_keys() {
+  static const std::vector<Key<IpDraft>> keys = {
+      key("handshakes", rate(), &IpDraft::per_second),
+      burst_key<IpDraft>("handshakes"),
+      key("connections", number(1, connections_limit_max), &IpDraft::connections),
+  };
+  return keys;
+}
+
+const std::vector<Key<SubjectDraft>>& subject_keys() {
+  static const std::vector<Key<SubjectDraft>> keys = {
+      not_built<SubjectDraft>("messages"),
+      not_built<SubjectDraft>("burst"),
+      key("connections", number(1, connections_limit_max), &SubjectDraft::connections),
+      not_built<SubjectDraft>("scope", "instance", {"global"}),
+  };
+  return keys;
+}
+
+struct LimitsDraft {
+  ConnectionDraft connection;
+  SubjectDraft subject;
+  IpDraft ip;
+};
+
+const std::vector<Key<LimitsDraft>>& limits_keys() {
+  static const std::vector<Key<LimitsDraft>> keys = {
+      key("connection", mapping(connection_keys()), &LimitsDraft::connection),
+      key("subject", mapping(subject_keys()), &LimitsDraft::subject),
+      key("ip", mapping(ip_keys()), &LimitsDraft::ip),
+      not_built<LimitsDraft>("room"),
+      not_built<LimitsDraft>("rooms_per_connection"),
+  };
+  return keys;
+}
+
+}  // namespace
+
+Type<RouteLimits> limits_type() {
+  auto read = [](PolicyReader& reader, const YamlNode& node) -> std::optional<RouteLimits> {
+    auto draft = mapping(limits_keys()).read(reader, node);
+    if (!draft) {
+      return std::nullopt;
+    }
+    RouteLimits limits;
+    limits.connection.messages = bucket(draft->connection.per_second, draft->connection.burst);
+    limits.connection.octets = bucket(draft->connection.octets_per_second, {});
+    limits.connection.on_exceed = draft->connection.on_exceed;
+    limits.ip = {bucket(draft->ip.per_second, draft->ip.burst), draft->ip.connections};
+    limits.subject = {draft->subject.connections};
+    return limits;
+  };
+  return {"a mapping", read};
+}
+
+}  // namespace gateway

@@ -1,0 +1,355 @@
+#include "gateway/policy_routes.h"
+
+#include <algorithm>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "gateway/policy_conditions.h"
+#include "gateway/policy_limits.h"
+#include "gateway/utf8_text.h"
+
+namespace gateway {
+
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr std::size_t hosts_max = 256;
+constexpr std::size_t authenticate_max = 16;
+constexpr std::size_t origins_max = 256;
+constexpr std::size_t forwarded_claims_max = 64;
+constexpr std::size_t subprotocol_octets_max = 128;
+constexpr std::uint64_t message_octets_limit = 1024 * 1024 * 1024;
+constexpr std::uint64_t send_queue_octets_min = 4 * 1024;
+constexpr std::uint64_t send_queue_octets_limit = 1024 * 1024 * 1024;
+
+struct RouteDraft {
+  Route route;
+  bool same_subjects = false;
+  RouteLimits limits;
+};
+
+// A name that stands in another part of the file. Null there: declared but wrong, said already.
+template <typename T>
+std::shared_ptr<const T> look_up(PolicyReader& reader, const YamlNode& node, std::string_view what,
+                                 const std::map<std::string, std::shared_ptr<const T>>& all) {
+  auto name = text(1, policy_name_octets_max).read(reader, node);
+  if (!name) {
+    return nullptr;
+  }
+  auto found = all.find(*name);
+  if (found != all.end()) {
+    return found->second;
+  }
+  std::vector<std::string_view> known;
+  for (const auto& [each, value] : all) known.push_back(each);
+  reader.wrong(node.mark,
+               fmt::format("no {} is called '{}'{}", what, *name, did_you_mean(*name, known)));
+  return nullptr;
+}
+
+// --- types of this file ---
+
+std::expected<PathPattern, std::string> parse_path(std::string_view text) {
+  if (text == "/_gatehouse" || text.starts_with("/_gatehouse/")) {
+    return std::unexpected("paths beginning with '/_gatehouse/' are the gateway's own");
+  }
+  return PathPattern::parse(text);
+}
+
+std::expected<std::string, std::string> parse_route_host(std::string_view text) {
+  if (auto address = proxy::IpAddress::parse(text)) {
+    return address->to_string();
+  }
+  bool with_port = text.starts_with('[') ? !text.ends_with(']') : text.contains(':');
+  auto host = normalize_host(text);
+  if (!host || with_port) {
+    return std::unexpected(fmt::format(
+        "expected a host such as chat.example.com, without a port and without '*', not '{}'",
+        printable(text)));
+  }
+  return *std::move(host);
+}
+
+std::expected<std::string, std::string> parse_subprotocol(std::string_view text) {
+  // A field of exactly this subprotocol must read as exactly this subprotocol.
+  auth::Field field{"Sec-WebSocket-Protocol", text};
+  auto parsed = auth::parse_subprotocols({&field, 1});
+  if (!parsed || parsed->size() != 1 || parsed->front() != text ||
+      text.size() > subprotocol_octets_max) {
+    return std::unexpected(
+        fmt::format("'{}' is no subprotocol (RFC 6455 section 4.1)", printable(text)));
+  }
+  return std::string(text);
+}
+
+void read_authenticate(PolicyReader& reader, const YamlEntry& entry,
+                       const Authenticators& authenticators, RouteDraft& draft) {
+  auto& chosen = draft.route.authenticate;
+  const YamlNode& node = entry.value;
+  if (node.kind != YamlNode::Kind::Sequence || node.items.empty() ||
+      node.items.size() > authenticate_max) {
+    reader.unexpected(node,
+                      fmt::format("a list of 1 to {} names of authenticators", authenticate_max));
+    return;
+  }
+  for (const YamlNode& item : node.items) {
+    auto authenticator = look_up(reader, item, "authenticator", authenticators);
+    if (!authenticator) {
+      continue;
+    }
+    if (std::find(chosen.begin(), chosen.end(), authenticator) != chosen.end()) {
+      reader.wrong(item.mark, fmt::format("'{}' stands here twice", authenticator->name));
+      continue;
+    }
+    for (const auth::CredentialPlace& place : authenticator->places) {
+      auto& places = draft.route.places;
+      if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
+    }
+    chosen.push_back(std::move(authenticator));
+  }
+}
+
+void read_allow(PolicyReader& reader, const YamlEntry& entry, RouteDraft& draft) {
+  std::optional<std::vector<std::string_view>> captures;
+  if (!draft.route.path.text().empty()) captures = draft.route.path.capture_names();
+  if (auto condition = read_condition(reader, entry.value, captures)) {
+    draft.route.allow = std::move(*condition);
+  }
+}
+
+template <typename T, typename Member>
+Key<RouteDraft> setting(std::string name, Type<T> type, Member Route::*member,
+                        std::string otherwise = "") {
+  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
+                                         RouteDraft& draft) {
+    if (auto value = read(reader, entry.value)) {
+      draft.route.*member = static_cast<Member>(std::move(*value));
+    }
+  };
+  return key<RouteDraft>(std::move(name), type.name, std::move(otherwise), read);
+}
+
+Type<Heartbeat> heartbeat_type() {
+  return mapping<Heartbeat>({
+      key("interval", duration(100ms, 1h), &Heartbeat::interval, "25s"),
+      key("timeout", duration(100ms, 1h), &Heartbeat::timeout, "10s"),
+  });
+}
+
+// --- the table ---
+
+std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
+                                        const Backends& backends) {
+  auto authenticate = [&authenticators](PolicyReader& reader, const YamlEntry& entry,
+                                        RouteDraft& draft) {
+    read_authenticate(reader, entry, authenticators, draft);
+  };
+  auto backend = [&backends](PolicyReader& reader, const YamlEntry& entry, RouteDraft& draft) {
+    draft.route.backend = look_up(reader, entry.value, "backend", backends);
+  };
+  return {
+      mandatory(setting("path", parsed<PathPattern>("a path", parse_path), &Route::path)),
+      setting("hosts", list_of(parsed<std::string>("a host", parse_route_host), 1, hosts_max),
+              &Route::hosts),
+      mandatory(key<RouteDraft>("authenticate", "a list of authenticators", "", authenticate)),
+      key("same_subjects", flag(), &RouteDraft::same_subjects, "false"),
+      key<RouteDraft>("allow", "a condition", "everyone", read_allow),
+      setting("origins",
+              list_of(parsed<auth::OriginPattern>("an origin", auth::OriginPattern::parse), 1,
+                      origins_max),
+              &Route::origins),
+      key<RouteDraft>("backend", "the name of a backend", "", backend),
+      setting("subprotocols",
+              list_of(parsed<std::string>("a subprotocol", parse_subprotocol), 0,
+                      auth::subprotocols_max),
+              &Route::subprotocols),
+      not_built<RouteDraft>("messages", "opaque", {"rooms"}),
+      not_built<RouteDraft>("deliver"),
+      not_built<RouteDraft>("acknowledge"),
+      not_built<RouteDraft>("backend_broadcast", "false", {"true"}),
+      not_built<RouteDraft>("other"),
+      not_built<RouteDraft>("room_space"),
+      not_built<RouteDraft>("rooms"),
+      key("limits", limits_type(), &RouteDraft::limits),
+      setting("max_message", size(1, message_octets_limit), &Route::message_octets_max, "64KiB"),
+      setting("send_queue", size(send_queue_octets_min, send_queue_octets_limit),
+              &Route::send_queue_octets_max, "1MiB"),
+      setting("stall_timeout", duration(100ms, 1h), &Route::stall_timeout, "30s"),
+      setting("heartbeat", heartbeat_type(), &Route::heartbeat, "{}"),
+      not_built<RouteDraft>("token_expiry"),
+      not_built<RouteDraft>("max_session"),
+      not_built<RouteDraft>("refuse_with", "http", {"close"}),
+      not_built<RouteDraft>("http", "deny"),
+      setting("forward_credentials", flag(), &Route::forward_credentials, "false"),
+      setting("forward_claims", list_of(text(1, claim_name_octets_max), 0, forwarded_claims_max),
+              &Route::forward_claims),
+  };
+}
+
+// --- what several keys say together ---
+
+bool reads_a_cookie(const Authenticator& authenticator) {
+  return std::any_of(authenticator.places.begin(), authenticator.places.end(),
+                     [](const auth::CredentialPlace& place) {
+                       return place.kind == auth::CredentialPlace::Kind::Cookie;
+                     });
+}
+
+// RFC 6455 section 10.2: a browser sends the cookie whatever page asks it to.
+void check_origins(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  auto cookie = std::find_if(route.authenticate.begin(), route.authenticate.end(),
+                             [](const auto& each) { return reads_a_cookie(*each); });
+  if (cookie == route.authenticate.end()) {
+    return;
+  }
+  const YamlEntry* origins = node.find("origins");
+  if (!origins) {
+    reader.fault(node.mark,
+                 fmt::format("'origins' is missing: '{}' takes a cookie, so any web page "
+                             "could connect as whoever visits it",
+                             (*cookie)->name));
+    return;
+  }
+  for (const YamlNode& item : origins->value.items) {
+    if (item.text == "*") {
+      reader.warn(item.mark,
+                  fmt::format("'{}' takes a cookie: with the origin '*' any web page can "
+                              "connect as whoever visits it",
+                              (*cookie)->name));
+    }
+  }
+}
+
+const YamlNode& item_of(const YamlNode& node, std::string_view name) {
+  const YamlNode& list = node.find("authenticate")->value;
+  auto found = std::find_if(list.items.begin(), list.items.end(),
+                            [name](const YamlNode& item) { return item.text == name; });
+  return found == list.items.end() ? list : *found;
+}
+
+bool share_a_place(const Authenticator& a, const Authenticator& b) {
+  return std::any_of(a.places.begin(), a.places.end(), [&b](const auth::CredentialPlace& place) {
+    return std::find(b.places.begin(), b.places.end(), place) != b.places.end();
+  });
+}
+
+// Two issuers may both have a user 'alice': unless prefixes tell them apart, or the operator says
+// that they are one.
+void check_pair(PolicyReader& reader, const YamlNode& node, const RouteDraft& draft,
+                const Authenticator& first, const Authenticator& second) {
+  if (!draft.same_subjects && first.subject_prefix == second.subject_prefix) {
+    reader.fault(
+        item_of(node, second.name).mark,
+        fmt::format("'{}' and '{}' have the same 'subject_prefix': give one another, or say "
+                    "'same_subjects: true' if both mean the same people",
+                    first.name, second.name));
+  }
+  if (first.verifier->rules().issuer == second.verifier->rules().issuer &&
+      share_a_place(first, second)) {
+    reader.warn(
+        item_of(node, second.name).mark,
+        fmt::format("'{}' looks where '{}' does, for the same issuer: there the first of the "
+                    "two decides alone",
+                    second.name, first.name));
+  }
+}
+
+void check_authenticators(PolicyReader& reader, const YamlNode& node, const RouteDraft& draft) {
+  const auto& chosen = draft.route.authenticate;
+  for (std::size_t i = 0; i < chosen.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j) {
+      if (!chosen[i]->anonymous() && !chosen[j]->anonymous()) {
+        check_pair(reader, node, draft, *chosen[j], *chosen[i]);
+      }
+    }
+  }
+}
+
+// What begins like a credential is stripped as one, so it could never be selected.
+void check_subprotocols(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  for (const std::string& subprotocol : route.subprotocols) {
+    for (const auth::CredentialPlace& place : route.places) {
+      if (place.kind == auth::CredentialPlace::Kind::Subprotocol &&
+          subprotocol.starts_with(place.name)) {
+        reader.fault(mark_at(node, "subprotocols"),
+                     fmt::format("'{}' begins like a credential ('{}')", subprotocol, place.name));
+      }
+    }
+  }
+}
+
+Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
+  Route route = std::move(draft.route);
+  if (!node.find("backend")) {
+    reader.fault(node.mark, "a route without 'backend' is not built yet: rooms come later");
+  }
+  route.line = node.mark.line;
+  route.origins_line = mark_at(node, "origins").line;
+  route.connection_limits = draft.limits.connection;
+  route.ip_limits = draft.limits.ip;
+  route.subject_limits = draft.limits.subject;
+  // A bucket that cannot hold one message would never let it pass.
+  if (auto& octets = route.connection_limits.octets; octets.limited()) {
+    octets.permits_max =
+        std::max(octets.permits_max, static_cast<double>(route.message_octets_max));
+  }
+  return route;
+}
+
+bool every_host_of(const Route& later, const Route& earlier) {
+  if (earlier.hosts.empty()) {
+    return true;
+  }
+  return !later.hosts.empty() &&
+         std::all_of(later.hosts.begin(), later.hosts.end(), [&earlier](const std::string& host) {
+           return std::find(earlier.hosts.begin(), earlier.hosts.end(), host) !=
+                  earlier.hosts.end();
+         });
+}
+
+void warn_of_unreachable(PolicyReader& reader, const YamlNode& list,
+                         const std::vector<Route>& routes) {
+  for (std::size_t later = 1; later < routes.size(); ++later) {
+    for (std::size_t earlier = 0; earlier < later; ++earlier) {
+      if (every_host_of(routes[later], routes[earlier]) &&
+          routes[earlier].path.covers(routes[later].path)) {
+        reader.warn(mark_at(list.items[later], "path"),
+                    fmt::format("never reached: the route in line {} takes '{}' before it",
+                                routes[earlier].line, routes[earlier].path.text()));
+        break;
+      }
+    }
+  }
+}
+
+}  // namespace
+
+std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
+                               const Authenticators& authenticators, const Backends& backends) {
+  std::vector<Route> routes;
+  if (node.kind != YamlNode::Kind::Sequence || node.items.empty() ||
+      node.items.size() > policy_names_max) {
+    reader.unexpected(node, fmt::format("a list of 1 to {} routes", policy_names_max));
+    return routes;
+  }
+  const auto keys = route_keys(authenticators, backends);
+  const std::size_t before = reader.fault_count();
+  for (const YamlNode& item : node.items) {
+    RouteDraft draft;
+    if (read_keys(reader, item, keys, draft)) {
+      check_origins(reader, item, draft.route);
+      check_authenticators(reader, item, draft);
+      check_subprotocols(reader, item, draft.route);
+      draft.route.index = routes.size();
+      routes.push_back(finished(reader, item, std::move(draft)));
+    }
+  }
+  if (reader.fault_count() == before) {
+    warn_of_unreachable(reader, node, routes);
+  }
+  return routes;
+}
+
+}  // namespace gateway

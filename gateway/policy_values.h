@@ -1,0 +1,38 @@
+// The scalars of a policy that are more than text: durations, sizes, rates, times, server URLs.
+// Each parser takes exactly one spelling and checks for overflow; bounds are the caller's.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <expected>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "auth/principal.h"
+#include "gateway/policy.h"
+
+namespace gateway {
+
+// Decimal without sign or leading zero: "010" is 8 to some readers of YAML and 10 to others.
+std::optional<std::uint64_t> parse_number(std::string_view text);
+
+std::optional<Milliseconds> parse_duration(std::string_view text);  // 500ms 5s 1m 24h
+std::optional<std::uint64_t> parse_size(std::string_view text);     // 512B 64KiB 1MiB 1GiB
+std::optional<double> parse_rate(std::string_view text);            // 10/s 600/m: per second
+std::optional<double> parse_octet_rate(std::string_view text);      // 256KiB/s 1MiB/m: per second
+
+// RFC 3339 section 5.6: 2027-01-01T00:00:00Z, with an offset and a fraction where there is one.
+std::optional<auth::WallTime> parse_time(std::string_view text);
+
+// ws://host[:port][/base]; the error is a sentence for the operator.
+std::expected<BackendServer, std::string> parse_server(std::string_view url);
+
+// As the policy would write it: 1500ms, 30s.
+std::string show_duration(Milliseconds duration);
+std::string show_size(std::uint64_t octets);
+
+// How many single letters lie between two words (optimal string alignment): for "did you mean".
+std::size_t edit_distance(std::string_view a, std::string_view b);
+
+}  // namespace gateway
