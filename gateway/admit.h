@@ -40,7 +40,7 @@ enum class Denial : std::uint8_t {
 };
 
 struct Denied {
-  Denial denial;
+  Denial denial = Denial::NotAllowed;
   std::optional<auth::TokenError> token_error;  // of TokenRefused
   const Authenticator* authenticator =
       nullptr;                                 // which one refused the token, where one was chosen

@@ -1,0 +1,195 @@
+#include "gateway/admit.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include "auth/ascii.h"
+#include "auth/subject.h"
+#include "gateway/random_text.h"
+
+namespace gateway {
+
+namespace {
+
+Denied denied(Denial denial, int line) {
+  Denied result;
+  result.denial = denial;
+  result.line = line;
+  return result;
+}
+
+// RFC 6455 section 10.2; the values of all Origin fields. A browser sends one.
+std::vector<std::string_view> origins_of(const HandshakeRequest& request) {
+  std::vector<std::string_view> origins;
+  for (const auth::Field& field : request.fields) {
+    if (auth::equals_ignoring_case(field.name, "Origin")) origins.push_back(field.value);
+  }
+  return origins;
+}
+
+const Authenticator* anonymous_of(const Route& route) {
+  auto found = std::find_if(route.authenticate.begin(), route.authenticate.end(),
+                            [](const auto& each) { return each->anonymous(); });
+  return found == route.authenticate.end() ? nullptr : found->get();
+}
+
+auth::Principal make_guest(const Authenticator& authenticator) {
+  const auto random = random_hexadecimal<32>();  // 128 bits: no two guests are the same one
+  auth::Principal guest;
+  guest.subject.assign(auth::anonymous_subject_prefix).append(random.data(), random.size());
+  guest.authenticator = authenticator.name;
+  return guest;
+}
+
+Denied token_refused(const Route& route, const Authenticator* authenticator,
+                     auth::TokenError error) {
+  Denied result = denied(Denial::TokenRefused, authenticator ? authenticator->line : route.line);
+  result.token_error = error;
+  result.authenticator = authenticator;
+  return result;
+}
+
+std::expected<auth::Principal, Denied> authenticate_nobody(const Route& route,
+                                                           auth::CredentialsError error) {
+  switch (error) {
+    case auth::CredentialsError::Missing:
+      if (const Authenticator* anonymous = anonymous_of(route)) {
+        return make_guest(*anonymous);
+      }
+      return std::unexpected(denied(Denial::CredentialMissing, route.line));
+    // A credential that is bad never becomes a guest.
+    case auth::CredentialsError::Ambiguous:
+      return std::unexpected(denied(Denial::CredentialAmbiguous, route.line));
+    case auth::CredentialsError::Malformed:
+      break;
+  }
+  return std::unexpected(denied(Denial::CredentialMalformed, route.line));
+}
+
+std::string_view name_of(Denial denial) {
+  switch (denial) {
+    case Denial::NoRoute:
+      return "no_route";
+    case Denial::OriginMissing:
+      return "origin_missing";
+    case Denial::OriginNotAllowed:
+      return "origin_not_allowed";
+    case Denial::CredentialMissing:
+      return "credential_missing";
+    case Denial::CredentialAmbiguous:
+      return "credential_ambiguous";
+    case Denial::CredentialMalformed:
+      return "credential_malformed";
+    case Denial::TokenRefused:
+      return "token_refused";
+    case Denial::NotAllowed:
+      return "not_allowed";
+  }
+  return "";
+}
+
+}  // namespace
+
+std::string_view Denied::reason() const {
+  return token_error ? auth::name_of(*token_error) : name_of(denial);
+}
+
+FoundCredential find_credential(const Route& route, const HandshakeRequest& request) {
+  return auth::find_credential({request.fields, request.query}, route.places);
+}
+
+std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
+                                         const FoundCredential& credential) {
+  if (!route.origins) {
+    return {};
+  }
+  const auto origins = origins_of(request);
+  if (origins.empty()) {
+    // Who is no browser sends none. A cookie without one is a browser that hides where it is.
+    bool cookie = credential && credential->kind == auth::CredentialPlace::Kind::Cookie;
+    if (cookie) {
+      return std::unexpected(denied(Denial::OriginMissing, route.origins_line));
+    }
+    return {};
+  }
+  if (origins.size() > 1 || !auth::origin_allowed(*route.origins, origins.front())) {
+    return std::unexpected(denied(Denial::OriginNotAllowed, route.origins_line));
+  }
+  return {};
+}
+
+const Authenticator* authenticator_for(const Route& route, const auth::CredentialPlace& place,
+                                       std::string_view issuer) {
+  const Authenticator* for_any = nullptr;
+  for (const auto& each : route.authenticate) {
+    if (std::find(each->places.begin(), each->places.end(), place) == each->places.end()) {
+      continue;
+    }
+    const auto& wanted = each->verifier->rules().issuer;
+    if (wanted && *wanted == issuer) {
+      return each.get();
+    }
+    if (!wanted && !for_any) {
+      for_any = each.get();
+    }
+  }
+  return for_any;
+}
+
+std::expected<auth::Principal, Denied> authenticate(const Route& route,
+                                                    const FoundCredential& credential,
+                                                    auth::WallTime now) {
+  if (!credential) {
+    return authenticate_nobody(route, credential.error());
+  }
+  auto token = auth::parse_token(credential->value);
+  if (!token) {
+    return std::unexpected(token_refused(route, nullptr, token.error()));
+  }
+  const Authenticator* chosen =
+      authenticator_for(route, route.places[credential->place], token->issuer);
+  if (!chosen) {
+    return std::unexpected(token_refused(route, nullptr, auth::TokenError::UnknownIssuer));
+  }
+  auto principal = chosen->verifier->verify(*token, now);
+  if (!principal) {
+    return std::unexpected(token_refused(route, chosen, principal.error()));
+  }
+  return std::move(*principal);
+}
+
+std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,
+                                        auth::Captures captures) {
+  if (auth::holds(route.allow, principal, captures)) {
+    return {};
+  }
+  Denied result = denied(Denial::NotAllowed, route.allow.line);
+  result.condition = auth::deciding(route.allow, principal, captures);
+  if (result.condition->line != 0) {
+    result.line = result.condition->line;
+  }
+  return std::unexpected(result);
+}
+
+std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequest& request,
+                                       auth::WallTime now) {
+  RouteMatch match = find_route(policy, request.host, request.path);
+  if (!match.route) {
+    return std::unexpected(denied(Denial::NoRoute, 0));
+  }
+  const FoundCredential credential = find_credential(*match.route, request);
+  if (auto origin = check_origin(*match.route, request, credential); !origin) {
+    return std::unexpected(origin.error());
+  }
+  auto principal = authenticate(*match.route, credential, now);
+  if (!principal) {
+    return std::unexpected(principal.error());
+  }
+  if (auto allowed = check_allow(*match.route, *principal, match.captures); !allowed) {
+    return std::unexpected(allowed.error());
+  }
+  return Admitted{std::move(match), std::move(*principal)};
+}
+
+}  // namespace gateway
