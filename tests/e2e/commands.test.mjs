@@ -21,10 +21,10 @@ authenticators:
       issuer: ${issuer}
       audience: [${audience}]
       algorithms: [HS256]
-      keys: [ { secret: ${secret} } ]
+      keys: [ { secret: "${secret}" } ]
     credentials: [ { header: Authorization } ]
 backends:
-  chat: { servers: [ws://127.0.0.1:9] }
+  chat: { servers: ["ws://127.0.0.1:9"] }
 routes:
   - path: /chat
     authenticate: [users]

@@ -1,0 +1,267 @@
+#include "gateway/explain.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "gateway/refusal.h"
+#include "gateway/token_fault.h"
+#include "gateway/utf8_text.h"
+#include "proxy/target.h"
+
+namespace gateway {
+
+namespace {
+
+using Place = auth::CredentialPlace;
+
+std::string show(const Place& place) {
+  switch (place.kind) {
+    case Place::Kind::Header:
+      return fmt::format("the field '{}'", place.name);
+    case Place::Kind::Subprotocol:
+      return fmt::format("the subprotocol '{}…'", place.name);
+    case Place::Kind::Cookie:
+      return fmt::format("the cookie '{}'", place.name);
+    case Place::Kind::Query:
+      return fmt::format("the query parameter '{}'", place.name);
+  }
+  return "";
+}
+
+std::string percent_encoded(std::string_view text) {
+  std::string encoded;
+  for (unsigned char c : text) encoded += fmt::format("%{:02X}", c);
+  return encoded;
+}
+
+// A handshake as a client would send it.
+struct Handshake {
+  std::vector<auth::OwnedField> fields;
+  std::string query;
+
+  std::vector<auth::Field> views() const {
+    std::vector<auth::Field> views;
+    for (const auth::OwnedField& field : fields) views.push_back({field.name, field.value});
+    return views;
+  }
+
+  void carry(const Place& place, const std::string& token) {
+    switch (place.kind) {
+      case Place::Kind::Header:
+        fields.push_back({place.name, "Bearer " + token});
+        return;
+      case Place::Kind::Subprotocol:
+        fields.push_back({"sec-websocket-protocol", place.name + token});
+        return;
+      case Place::Kind::Cookie:
+        fields.push_back({"cookie", place.name + "=" + token});
+        return;
+      case Place::Kind::Query:
+        query += (query.empty() ? "" : "&") + place.name + "=" + percent_encoded(token);
+        return;
+    }
+  }
+};
+
+// Where a client of this route would have put this token.
+const Place* place_for(const Route& route, const std::string& token) {
+  auto parsed = auth::parse_token(token);
+  for (const auto& each : route.authenticate) {
+    for (const Place& place : each->places) {
+      if (parsed && authenticator_for(route, place, parsed->issuer) == each.get()) return &place;
+    }
+  }
+  return route.places.empty() ? nullptr : &route.places.front();
+}
+
+class Explainer {
+ public:
+  Explainer(const Policy& policy, const Question& question, auth::WallTime now)
+      : policy_(policy), question_(question), now_(now) {}
+
+  Explanation explain() {
+    auto target = proxy::parse_target(question_.target);
+    if (!target) {
+      line("target", "is no path that all parsers read alike, or does not begin with '/'");
+      return verdict(Refusal::AmbiguousPath);
+    }
+    line("target", printable(question_.target));
+    const std::string host = question_.host.value_or("localhost");
+    if (!normalize_host(host)) {
+      line("host", fmt::format("'{}' is no host", printable(host)));
+      return verdict(Refusal::Malformed);
+    }
+    RouteMatch match = find_route(policy_, host, target->path);
+    if (!match.route) {
+      line("route", fmt::format("none of {} fits host '{}' and path '{}'{}", policy_.routes.size(),
+                                printable(host), printable(target->path),
+                                question_.host ? "" : " (--host names another host)"));
+      return verdict(Refusal::NoRoute);
+    }
+    line("route", at(match.route->line, fmt::format("path {}", match.route->path.text())));
+    explain_address(*match.route);
+    return explain_route(match, host, *target);
+  }
+
+ private:
+  Explanation explain_route(const RouteMatch& match, const std::string& host,
+                            const proxy::Target& target) {
+    const Route& route = *match.route;
+    Handshake handshake;
+    handshake.query = target.raw_query;
+    if (question_.origin) handshake.fields.push_back({"origin", *question_.origin});
+    if (question_.token) {
+      if (const Place* place = place_for(route, *question_.token)) {
+        handshake.carry(*place, *question_.token);
+      } else {
+        line("token", "not looked at: no authenticator of the route reads one");
+      }
+    }
+    const auto fields = handshake.views();
+    const HandshakeRequest request{host, target.path, handshake.query, fields};
+    const FoundCredential credential = find_credential(route, request);
+    auto origin = check_origin(route, request, credential);
+    explain_origin(route, credential, origin);
+    if (!origin) {
+      return verdict(origin.error());
+    }
+    auto principal = authenticate(route, credential, now_);
+    explain_credential(route, credential, principal);
+    if (!principal) {
+      return verdict(principal.error());
+    }
+    auto allowed = check_allow(route, *principal, match.captures);
+    explain_allow(route, *principal, match.captures);
+    if (!allowed) {
+      return verdict(allowed.error());
+    }
+    return {true, "allow\n" + lines_};
+  }
+
+  // What the running instance counts is not known here.
+  void explain_address(const Route& route) {
+    if (!question_.address) {
+      return;
+    }
+    const proxy::IpAddress& address = *question_.address;
+    bool trusted = std::any_of(policy_.trusted_proxies.begin(), policy_.trusted_proxies.end(),
+                               [&address](const auto& block) { return block.contains(address); });
+    std::string text = address.to_string();
+    if (trusted) text += " is a trusted proxy: limits count who it forwards for";
+    const IpLimits& limits = route.ip_limits;
+    if (limits.handshakes.limited() || limits.connections_max > 0) {
+      text += fmt::format("; the limits of 'ip' are counted by the running instance as {}",
+                          address.limit_key().to_string());
+    } else {
+      text += "; the route has no limits of 'ip'";
+    }
+    line("address", text);
+  }
+
+  void explain_origin(const Route& route, const FoundCredential& credential,
+                      const std::expected<void, Denied>& checked) {
+    const std::string sent =
+        question_.origin ? fmt::format("'{}'", printable(*question_.origin)) : "none sent";
+    if (!route.origins) {
+      line("origin", fmt::format("{}; not checked, the route has no 'origins'", sent));
+    } else if (checked) {
+      line("origin",
+           at(route.origins_line, question_.origin ? sent + " is one of 'origins'"
+                                                   : sent + ", and no cookie is the credential"));
+    } else if (checked.error().denial == Denial::OriginMissing) {
+      line("origin",
+           at(route.origins_line, fmt::format("{}, but the credential is in {} (--origin says one)",
+                                              sent, show(route.places[credential->place]))));
+    } else {
+      line("origin", at(route.origins_line, sent + " is none of 'origins'"));
+    }
+  }
+
+  void explain_credential(const Route& route, const FoundCredential& credential,
+                          const std::expected<auth::Principal, Denied>& principal) {
+    if (principal && !credential) {
+      line("credential", fmt::format("none: a guest of '{}'", principal->authenticator));
+    } else if (principal) {
+      const Authenticator& authenticator = *policy_.authenticators.at(principal->authenticator);
+      std::string text =
+          fmt::format("'{}' takes {}: subject '{}'", authenticator.name,
+                      show(route.places[credential->place]), printable(principal->subject));
+      if (principal->good_until) text += ", good until " + show_time(*principal->good_until);
+      line("credential", at(authenticator.line, text));
+    } else {
+      line("credential", at(principal.error().line, why_not(route, credential, principal.error())));
+    }
+  }
+
+  std::string why_not(const Route& route, const FoundCredential& credential, const Denied& denied) {
+    switch (denied.denial) {
+      case Denial::CredentialMissing: {
+        std::string places;
+        for (const Place& place : route.places)
+          places += (places.empty() ? "" : ", ") + show(place);
+        return fmt::format("none in {}", places);
+      }
+      case Denial::CredentialAmbiguous:
+        return "one place holds two";
+      case Denial::CredentialMalformed:
+        return "the field is not 'Bearer <token>'";
+      default:
+        break;
+    }
+    return fmt::format(
+        "{} {}: {}",
+        denied.authenticator ? fmt::format("'{}' refuses", denied.authenticator->name)
+                             : "nobody takes",
+        show(route.places[credential->place]),
+        describe_token_fault(*denied.token_error, credential->value, denied.authenticator, now_));
+  }
+
+  void explain_allow(const Route& route, const auth::Principal& principal,
+                     auth::Captures captures) {
+    const auth::Condition* decided = auth::deciding(route.allow, principal, captures);
+    std::string text = auth::describe(*decided);
+    if (decided->kind != auth::Condition::Kind::Everyone) {
+      bool holds = auth::holds(*decided, principal, captures);
+      text += holds ? " holds" : " does not hold";
+    }
+    if (!decided->claim.empty()) {
+      text += ": " + describe_claim(principal, decided->claim);
+    } else if (decided->kind == auth::Condition::Kind::Subjects) {
+      text += fmt::format(": the subject is '{}'", printable(principal.subject));
+    }
+    line("allow", at(decided->line != 0 ? decided->line : route.line, text));
+  }
+
+  // The status that the client gets and the reason as the log has it.
+  Explanation verdict(Refusal refusal) { return verdict(refusal, row_of(refusal).name); }
+  Explanation verdict(const Denied& denied) {
+    return verdict(refusal_of(denied.denial), denied.reason());
+  }
+  Explanation verdict(Refusal refusal, std::string_view reason) {
+    return {false, fmt::format("deny {} {}\n{}", row_of(refusal).http_status, reason, lines_)};
+  }
+
+  std::string at(int number, std::string_view what) const {
+    return number == 0 ? std::string(what) : fmt::format("{}:{}: {}", policy_.file, number, what);
+  }
+
+  void line(std::string_view step, std::string_view what) {
+    lines_ += fmt::format("{:<11} {}\n", step, what);
+  }
+
+  const Policy& policy_;
+  const Question& question_;
+  auth::WallTime now_;
+  std::string lines_;
+};
+
+}  // namespace
+
+Explanation explain(const Policy& policy, const Question& question, auth::WallTime now) {
+  return Explainer(policy, question, now).explain();
+}
+
+}  // namespace gateway

@@ -1,0 +1,30 @@
+// Why would this handshake pass, or not? Every decision of admission in its order, one line each,
+// with the line of the policy that it follows. By the same functions that the server asks.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "gateway/admit.h"
+#include "gateway/policy.h"
+#include "proxy/address.h"
+
+namespace gateway {
+
+struct Question {
+  std::string target;  // path, with a query where there is one
+  std::optional<std::string> host;
+  std::optional<std::string> origin;
+  std::optional<proxy::IpAddress> address;
+  // Carried where the authenticator that its `iss` names looks first.
+  std::optional<std::string> token;
+};
+
+struct Explanation {
+  bool allowed = false;
+  std::string text;  // lines; never the token
+};
+
+Explanation explain(const Policy& policy, const Question& question, auth::WallTime now);
+
+}  // namespace gateway
