@@ -60,7 +60,8 @@ std::string trimmed(std::string text) {
 }
 
 std::optional<std::string> read_token(const std::string& file) {
-  auto text = read_file(file == "-" ? "/dev/stdin" : file, token_file_octets_max);
+  auto text = file == "-" ? read_standard_input(token_file_octets_max)
+                          : read_file(file, token_file_octets_max);
   if (!text) {
     complain(fmt::format("cannot read the token from {}: {}", file, text.error()));
     return std::nullopt;

@@ -49,4 +49,8 @@ std::expected<std::string, std::string> read_file(const std::string& path, std::
   return text;
 }
 
+std::expected<std::string, std::string> read_standard_input(std::size_t octets_max) {
+  return read_all(STDIN_FILENO, octets_max);
+}
+
 }  // namespace gateway
