@@ -289,8 +289,8 @@ HeadParser::State HeadParser::scan(std::string_view octets) {
     scanned_ = static_cast<std::uint32_t>(control);
     const bool cut = control == within.size() || control + 1 == within.size();
     if (control < within.size() && within[control] != '\r') return fail(HttpError::Malformed);
-    if (cut)
-      return octets.size() > within.size() ? fail(HttpError::FieldsTooLarge) : State::NeedsMore;
+    if (cut && octets.size() > within.size()) return fail(HttpError::FieldsTooLarge);
+    if (cut) return State::NeedsMore;
     // RFC 9112 section 2.2: a bare CR is no line's end and no part of one.
     if (within[control + 1] != '\n') return fail(HttpError::Malformed);
     if (!end_line(within, control)) return State::Failed;

@@ -218,6 +218,7 @@ TEST_SUITE("address blocks") {
                                    "",
                                    "::ffff:10.0.0.0/8",
                                    "::ffff:10.0.0.0/95",
+                                   "::ffff:0.0.0.0/90",
                                    "::ffff:10.0.0.1/104",
                                    "1.2.3.4/0",
                                    "example.com",
