@@ -161,8 +161,11 @@ std::optional<std::string> stripped_list(std::string_view list, Kind kind,
       found = true;
       return;
     }
-    // White space that came behind a delimiter which is no longer there goes with it.
-    if (first && found) part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));
+    // White space that came behind a delimiter which is no longer there goes with it; in a query
+    // it would be a part of the name.
+    if (first && found && kind != Kind::Query) {
+      part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));
+    }
     if (!first) rest += delimiter_of(kind);
     rest += part;
     first = false;

@@ -32,14 +32,11 @@ struct Segments {
   std::string_view signature;
 };
 
-// RFC 7515 section 7.1: two dots, no more and no less.
+// RFC 7515 section 7.1. A third dot would stand in the signature, which then is no base64url.
 std::optional<Segments> split(std::string_view token) {
   const std::size_t first = token.find('.');
-  if (first == std::string_view::npos) return std::nullopt;
   const std::size_t second = token.find('.', first + 1);
-  if (second == std::string_view::npos || token.find('.', second + 1) != std::string_view::npos) {
-    return std::nullopt;
-  }
+  if (first == std::string_view::npos || second == std::string_view::npos) return std::nullopt;
   return Segments{token.substr(0, first), token.substr(first + 1, second - first - 1),
                   token.substr(second + 1)};
 }

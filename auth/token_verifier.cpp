@@ -107,8 +107,7 @@ std::expected<Principal, TokenError> check_claims(const ParsedToken& token, cons
     return std::unexpected(TokenError::Malformed);
   }
   const bool all_there = std::ranges::all_of(rules.require, [&](const RequiredClaim& required) {
-    const json_t* claim = token.claims.find(required.name);
-    return claim != nullptr && equal(claim, required.value);
+    return equal(token.claims.find(required.name), required.value);
   });
   if (!all_there) return std::unexpected(TokenError::RequiredClaim);
   return Principal{.subject = *std::move(subject),

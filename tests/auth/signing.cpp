@@ -49,6 +49,21 @@ std::string pem_of(Write write) {
   return {text, static_cast<std::size_t>(octets)};
 }
 
+template <class Encode>
+std::string pem_of_der(const char* label, Encode encode, EVP_PKEY* key, std::string_view junk) {
+  unsigned char* octets = nullptr;
+  const int length = encode(key, &octets);
+  REQUIRE(length > 0);
+  std::string der(reinterpret_cast<char*>(octets), static_cast<std::size_t>(length));
+  OPENSSL_free(octets);
+  der += junk;
+  return pem_of([&](BIO* bio) {
+    const long written =
+        PEM_write_bio(bio, label, "", auth::octets_of(der), static_cast<long>(der.size()));
+    return written > 0 ? 1 : 0;
+  });
+}
+
 auth::OwnedKeyContext context_for(const char* type) {
   auth::OwnedKeyContext context(EVP_PKEY_CTX_new_from_name(nullptr, type, nullptr));
   REQUIRE(EVP_PKEY_keygen_init(context.get()) == 1);
@@ -126,19 +141,12 @@ std::string SigningKey::private_pem() const {
   });
 }
 
-std::string SigningKey::public_pem() const {
-  return pem_of([&](BIO* bio) { return PEM_write_bio_PUBKEY(bio, key_.get()); });
+std::string SigningKey::public_pem(std::string_view junk) const {
+  return pem_of_der(PEM_STRING_PUBLIC, i2d_PUBKEY, key_.get(), junk);
 }
 
 std::string SigningKey::pkcs1_pem() const {
-  unsigned char* der = nullptr;
-  const int octets = i2d_PublicKey(key_.get(), &der);
-  REQUIRE(octets > 0);
-  const std::string pem = pem_of([&](BIO* bio) {
-    return PEM_write_bio(bio, PEM_STRING_RSA_PUBLIC, "", der, octets) > 0 ? 1 : 0;
-  });
-  OPENSSL_free(der);
-  return pem;
+  return pem_of_der(PEM_STRING_RSA_PUBLIC, i2d_PublicKey, key_.get(), {});
 }
 
 std::string SigningKey::certificate_pem() const {

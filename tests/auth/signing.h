@@ -18,7 +18,8 @@ class SigningKey {
   static SigningKey ec(const char* curve, bool named = true);
 
   std::string private_pem() const;
-  std::string public_pem() const;       // SubjectPublicKeyInfo
+  // SubjectPublicKeyInfo; with octets behind it that do not belong there.
+  std::string public_pem(std::string_view junk = {}) const;
   std::string pkcs1_pem() const;        // BEGIN RSA PUBLIC KEY
   std::string certificate_pem() const;  // signed by itself, long expired
 

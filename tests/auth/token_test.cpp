@@ -1,7 +1,10 @@
 #include "auth/token.h"
 
 #include <algorithm>
+#include <atomic>
+#include <random>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include <doctest/doctest.h>
@@ -147,6 +150,26 @@ TEST_SUITE("Tokens 1: three segments of strict base64url") {
              good + ".", good.substr(header.size())}) {
       CAPTURE(bad);
       CHECK(outcome(bad) == "malformed");
+    }
+  }
+
+  TEST_CASE("no other text than the token's own verifies") {
+    constexpr std::string_view octets =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_=.+/ \n";
+    const std::string good = hs256();
+    std::mt19937 random(1);
+    for (int turn = 0; turn < 5'000; ++turn) {
+      std::string text = good;
+      for (auto changes = random() % 3; changes < 3; ++changes) {
+        const std::size_t at = random() % text.size();
+        const char octet = octets[random() % octets.size()];
+        const auto change = random() % 3;
+        if (change == 0) text[at] = octet;
+        if (change == 1) text.insert(at, 1, octet);
+        if (change == 2) text.erase(at, 1);
+      }
+      CAPTURE(text);
+      REQUIRE((outcome(text) == "verified") == (text == good));
     }
   }
 
@@ -603,6 +626,34 @@ TEST_SUITE("Tokens 5: issuer, audience, subject, required claims") {
     CHECK(json_array_size(principal.claims.find("teams")) == 1);
     CHECK(principal.good_until == now + std::chrono::seconds(3630));
     CHECK(principal_of(hs256()).token_id.empty());
+  }
+}
+
+TEST_SUITE("A verifier is used from all workers at once") {
+  TEST_CASE("each gets the answer that it would get alone") {
+    const TokenVerifier verifier(usual_rules(), usual_keys());
+    const std::string good[] = {hs256(), token(Algorithm::RS256, claims()),
+                                token(Algorithm::ES256, claims()),
+                                token(Algorithm::EdDSA, claims())};
+    const auth::Principal shared = principal_of(good[0]);
+    std::atomic<int> wrong = 0;
+    const auto work = [&] {
+      for (int turn = 0; turn < 50; ++turn) {
+        for (const std::string& text : good) {
+          if (!verifier.verify(*auth::parse_token(text), now)) ++wrong;
+          std::string bad = text;
+          bad[bad.size() - 5] = bad[bad.size() - 5] == 'A' ? 'B' : 'A';
+          if (verifier.verify(*auth::parse_token(bad), now)) ++wrong;
+        }
+        const auth::Claims copy = shared.claims;
+        if (copy.to_json(std::vector<std::string>{"sub"}) != R"({"sub":"alice"})") ++wrong;
+      }
+    };
+    {
+      std::vector<std::jthread> workers;
+      for (int count = 0; count < 4; ++count) workers.emplace_back(work);
+    }
+    CHECK(wrong == 0);
   }
 }
 
