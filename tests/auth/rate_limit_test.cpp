@@ -101,8 +101,10 @@ TEST_SUITE("Token bucket") {
 
   TEST_CASE("a time before the last one gives nothing and takes nothing") {
     TokenBucket bucket(ten_a_second, start);
-    CHECK(bucket.take(ten_a_second, start, 5));
-    CHECK_FALSE(bucket.take(ten_a_second, start - std::chrono::hours(1)));
+    const TokenBucket::Time earlier = start - std::chrono::hours(1);
+    CHECK(bucket.take(ten_a_second, start, 3));
+    CHECK(bucket.take(ten_a_second, earlier, 2));
+    CHECK_FALSE(bucket.take(ten_a_second, earlier));
     CHECK_FALSE(bucket.take(ten_a_second, start + milliseconds(99)));
     CHECK(bucket.take(ten_a_second, start + milliseconds(100)));
   }
