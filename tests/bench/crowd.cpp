@@ -120,12 +120,15 @@ void Crowd::send(Client& client, std::uint32_t messages) {
 
 void Crowd::drop(Client& client) { end(client); }
 
+void Crowd::close(Client& client) {
+  client.state = Client::State::Closing;
+  write(client, octets_of(control_frame(Opcode::Close, "\x03\xe8", control_key)));  // 1000
+}
+
 bool Crowd::close_all(std::int64_t deadline_ns) {
-  const std::string frame = control_frame(Opcode::Close, "\x03\xe8", control_key);  // 1000
   for (Client& client : clients_) {
     if (client.state == Client::State::Open) {
-      client.state = Client::State::Closing;
-      write(client, octets_of(frame));
+      close(client);
     }
   }
   while (open_count_ > 0 && fault_count_ == 0) {

@@ -70,7 +70,9 @@ class Crowd {
   void send(Client& client, std::uint32_t messages);
   // Without a closing handshake.
   void drop(Client& client);
-  // With one, on all that are open.
+  // With one: the last call is on_closed().
+  void close(Client& client);
+  // The same, of all that are open.
   bool close_all(std::int64_t deadline_ns);
 
   // Waits for something to happen, at most `timeout_ns`, and does it.

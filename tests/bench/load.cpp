@@ -160,6 +160,8 @@ int main(int argc, char** argv) {
   echo->add_option("--in-flight", arguments.run.in_flight)->check(CLI::Range(1, 1024));
   rate->add_option("--rate", arguments.run.messages_per_second, "messages a second, of all")
       ->check(CLI::Range(1.0, 1e6));
+  handshakes->add_flag("--closing-handshake", arguments.run.closing_handshake,
+                       "with a Close frame and its answer");
   idle->add_option("--messages", arguments.run.in_flight, "echoed on each before it is idle")
       ->check(CLI::Range(0, 1024));
   serve->add_option("--port", backend.port)->required();

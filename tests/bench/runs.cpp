@@ -153,6 +153,8 @@ class Schedule : public Crowd::Observer {
 
 class Handshakes : public Crowd::Observer {
  public:
+  explicit Handshakes(bool closing) : closing_(closing) {}
+
   void begin(Crowd& crowd) {
     crowd_ = &crowd;
     for (Client& client : crowd.clients()) {
@@ -164,13 +166,22 @@ class Handshakes : public Crowd::Observer {
 
   void on_open(Client& client) override {
     ++count_;
-    if (crowd_ != nullptr) {
+    if (crowd_ != nullptr && closing_) {
+      crowd_->close(client);
+    } else if (crowd_ != nullptr) {
       crowd_->drop(client);
       crowd_->open(client);
     }
   }
 
+  void on_closed(Client& client) override {
+    if (crowd_ != nullptr && closing_ && crowd_->fault_count() == 0) {
+      crowd_->open(client);
+    }
+  }
+
  private:
+  bool closing_;
   Crowd* crowd_ = nullptr;
   std::uint64_t count_ = 0;
 };
@@ -223,7 +234,7 @@ RunOutcome run_rate(const RunSettings& settings) {
 
 RunOutcome run_handshakes(const RunSettings& settings) {
   Messages messages{settings.content, Messages::octets_min, 1};
-  Handshakes handshakes;
+  Handshakes handshakes{settings.closing_handshake};
   Crowd crowd{settings.target, messages, handshakes, settings.clients};
   handshakes.begin(crowd);
   turn_until(crowd, now_ns() + to_ns(settings.warm_up_seconds));
@@ -233,10 +244,15 @@ RunOutcome run_handshakes(const RunSettings& settings) {
   handshakes.stop();
   // Those on their way get their 101, and all a closing handshake: a proxy that has lost one is
   // noticed.
-  const std::int64_t deadline_ns = now_ns() + open_ns_max;
-  while (crowd.open_count() < settings.clients && crowd.fault_count() == 0 &&
-         now_ns() < deadline_ns) {
+  const std::int64_t deadline_ns = now_ns() + echo_ns_max;
+  const auto on_its_way = [](const Client& client) {
+    return client.state == Client::State::Handshake;
+  };
+  while (std::ranges::any_of(crowd.clients(), on_its_way) && now_ns() < deadline_ns) {
     crowd.turn(ns_per_second / 100);
+  }
+  if (std::ranges::any_of(crowd.clients(), on_its_way)) {
+    return std::unexpected("some handshakes were not answered");
   }
   return finish(crowd, result);
 }

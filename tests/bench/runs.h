@@ -22,6 +22,7 @@ struct RunSettings {
   Content content = Content::Binary;
   double warm_up_seconds = 0.5;
   double seconds = 5;
+  bool closing_handshake = false;       // run_handshakes only
   double messages_per_second = 20'000;  // run_rate only
   std::vector<pid_t> measured;          // the processes of what is measured
 };
@@ -44,7 +45,8 @@ RunOutcome run_echo(const RunSettings& settings);
 // message was due, so that waiting to be sent is not left out.
 RunOutcome run_rate(const RunSettings& settings);
 
-// Each client opens, gets its 101, closes its socket, and begins again.
+// Each client opens, gets its 101, closes its socket (after a closing handshake, if asked for), and
+// begins again.
 RunOutcome run_handshakes(const RunSettings& settings);
 
 // Opens all, says on standard output that they are open, and holds them until standard input ends.
