@@ -53,8 +53,7 @@ const std::vector<Key<KeySource>>& key_source_keys() {
               "a time such as 2027-01-01T00:00:00Z",
               [](std::string_view text) -> std::expected<auth::WallTime, std::string> {
                 if (auto time = parse_time(text)) return *time;
-                return std::unexpected(fmt::format(
-                    "expected a time such as 2027-01-01T00:00:00Z, not '{}'", printable(text)));
+                return std::unexpected("expected a time such as 2027-01-01T00:00:00Z");
               }),
           &KeySource::not_after),
   };
@@ -64,7 +63,10 @@ const std::vector<Key<KeySource>>& key_source_keys() {
 struct Jwt {
   auth::TokenRules rules;
   auth::KeySet keys;
-  bool keys_complete = false;  // none was refused
+  bool keys_complete = false;   // every source gave its keys
+  bool kinds_complete = false;  // of every source it is known what it would give
+  bool has_secret = false;
+  bool has_public_key = false;
   std::string signing_secret;
 };
 
@@ -88,6 +90,8 @@ void add_key(PolicyReader& reader, const YamlNode& node, const KeySource& source
     }
     added = source.pem_file ? jwt.keys.add_pem(*text, algorithms, source.not_after)
                             : jwt.keys.add_jwk_set(*text, algorithms, source.not_after);
+  } else {
+    jwt.keys_complete = false;  // its own value was wrong
   }
   if (!added) {
     reader.fault(mark_at(node, named), fmt::format("{}: {}", named, added.error().what));
@@ -98,7 +102,7 @@ void add_key(PolicyReader& reader, const YamlNode& node, const KeySource& source
 void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
   KeySource source;
   if (!read_keys(reader, node, key_source_keys(), source)) {
-    jwt.keys_complete = false;
+    jwt.keys_complete = jwt.kinds_complete = false;
     return;
   }
   static constexpr std::array<std::string_view, 5> kinds = {"jwks_url", "secret", "secret_file",
@@ -108,8 +112,12 @@ void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
   if (count != 1) {
     reader.fault(node.mark,
                  "expected exactly one of 'secret', 'secret_file', 'pem_file' and 'jwks_file'");
-    jwt.keys_complete = false;
-  } else if (jwt.rules.algorithms.empty()) {
+    jwt.keys_complete = jwt.kinds_complete = false;
+    return;
+  }
+  const bool is_secret = node.find("secret") || node.find("secret_file");
+  (is_secret ? jwt.has_secret : jwt.has_public_key) = true;
+  if (jwt.rules.algorithms.empty()) {
     jwt.keys_complete = false;  // nothing can be said about a key before that is put right
   } else {
     add_key(reader, node, source, jwt);
@@ -122,7 +130,7 @@ void read_key_sources(PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
     reader.unexpected(entry.value, fmt::format("a list of 1 to {} keys", key_sources_max));
     return;
   }
-  jwt.keys_complete = true;
+  jwt.keys_complete = jwt.kinds_complete = true;
   for (const YamlNode& item : entry.value.items) read_key_source(reader, item, jwt);
 }
 
@@ -165,10 +173,9 @@ Type<auth::Algorithm> algorithm_type() {
   return parsed<auth::Algorithm>(
       "an algorithm", [](std::string_view text) -> std::expected<auth::Algorithm, std::string> {
         if (auto algorithm = auth::parse_algorithm(text)) return *algorithm;
-        return std::unexpected(fmt::format(
+        return std::unexpected(
             "expected HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, "
-            "ES512 or EdDSA, not '{}'",
-            printable(text)));
+            "ES512 or EdDSA");
       });
 }
 
@@ -231,17 +238,23 @@ const std::vector<Key<Jwt>>& jwt_keys() {
   return keys;
 }
 
-// `algorithms` that fit no key (SECURITY of tokens, RFC 8725 section 3.1): a token with one would
-// never be good, so one of the two lists is wrong.
+bool is_for_secrets(auth::Algorithm algorithm) {
+  return auth::name_of(algorithm).starts_with("HS");  // RFC 7518 section 3.2
+}
+
+// `algorithms` that fit no key (RFC 8725 section 3.1): a token with one would never be good, so one
+// of the two lists is wrong. Of a key that was refused only its kind is known.
 void check_algorithms(PolicyReader& reader, const YamlNode& node, const Jwt& jwt) {
-  const YamlEntry* entry = node.find("algorithms");
-  if (!entry || !jwt.keys_complete) {
+  if (!jwt.kinds_complete || jwt.rules.algorithms.empty()) {
     return;
   }
+  const YamlNode& list = node.find("algorithms")->value;
   for (std::size_t i = 0; i < jwt.rules.algorithms.size(); ++i) {
-    if (!jwt.keys.serves(jwt.rules.algorithms[i])) {
-      reader.fault(entry->value.items[i].mark, fmt::format("'{}' fits none of the keys",
-                                                           auth::name_of(jwt.rules.algorithms[i])));
+    const auth::Algorithm algorithm = jwt.rules.algorithms[i];
+    bool possible = is_for_secrets(algorithm) ? jwt.has_secret : jwt.has_public_key;
+    if (!possible || (jwt.keys_complete && !jwt.keys.serves(algorithm))) {
+      reader.fault(list.items[i].mark,
+                   fmt::format("'{}' fits none of the keys", auth::name_of(algorithm)));
     }
   }
 }
@@ -267,7 +280,7 @@ ParsedName parse_field(std::string_view text) {
   std::string name = auth::lower_case(text);
   if (!proxy::is_token(text)) return std::unexpected("no field name (RFC 9110 section 5.1)");
   if (needed_by_handshake(name)) {
-    return std::unexpected(fmt::format("the field '{}' has a meaning of its own", printable(text)));
+    return std::unexpected("this field has a meaning of its own in a handshake");
   }
   return name;
 }
@@ -369,7 +382,7 @@ void read_jwt(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
 
 void read_anonymous(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
   if (entry.value.kind != YamlNode::Kind::Map || !entry.value.entries.empty()) {
-    reader.unexpected(entry.value, "'{}': anonymous has no settings");
+    reader.wrong(entry.value.mark, "expected '{}': it has no settings");
   }
   draft.anonymous = true;
 }

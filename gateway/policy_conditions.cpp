@@ -71,7 +71,8 @@ class ConditionReader {
       return std::nullopt;
     }
     if (node.entries.size() != 1) {
-      reader_.unexpected(node, "one of 'subjects', 'claim', 'all', 'any' and 'not'");
+      reader_.wrong(node.mark,
+                    "expected exactly one of 'subjects', 'claim', 'all', 'any' and 'not'");
       return std::nullopt;
     }
     const YamlEntry& only = node.entries.front();

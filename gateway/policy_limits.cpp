@@ -3,10 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include <fmt/format.h>
-
-#include "gateway/utf8_text.h"
-
 namespace gateway {
 
 namespace {
@@ -58,10 +54,9 @@ std::expected<OnExceed, std::string> parse_on_exceed(std::string_view text) {
   if (text == "close") return OnExceed::Close;
   if (text == "error") {
     return std::unexpected(
-        "an opaque route cannot answer with 'error': expected 'drop', 'throttle' or 'close'");
+        "an opaque route cannot answer with 'error': it can 'drop', 'throttle' or 'close'");
   }
-  return std::unexpected(
-      fmt::format("expected 'drop', 'throttle' or 'close', not '{}'", printable(text)));
+  return std::unexpected("expected 'drop', 'throttle' or 'close'");
 }
 
 const std::vector<Key<ConnectionDraft>>& connection_keys() {

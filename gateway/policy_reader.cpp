@@ -102,9 +102,9 @@ std::string show(const YamlNode& node) {
     case YamlNode::Kind::Scalar:
       return fmt::format("'{}'", printable(node.text));
     case YamlNode::Kind::Sequence:
-      return "a list";
+      return node.items.empty() ? "an empty list" : fmt::format("a list of {}", node.items.size());
     case YamlNode::Kind::Map:
-      return "a mapping";
+      return node.entries.empty() ? "an empty mapping" : "a mapping";
   }
   return "";
 }
@@ -141,8 +141,13 @@ Type<T> unquoted(std::string name, std::function<std::optional<T>(std::string_vi
     if (!text) {
       return std::nullopt;
     }
-    auto value = text->quoted && !text->replaced ? std::nullopt : parse(text->value);
-    if (!value) reader.unexpected(node, name);
+    auto value = parse(text->value);
+    if (!value) {
+      reader.unexpected(node, name);
+    } else if (text->quoted && !text->replaced) {
+      reader.wrong(node.mark, fmt::format("expected {}, without quotes", name));
+      return std::nullopt;
+    }
     return value;
   };
   return {std::move(name), std::move(read)};
@@ -217,6 +222,15 @@ void PolicyReader::wrong(Mark mark, std::string_view what) {
 
 void PolicyReader::unexpected(const YamlNode& node, std::string_view expected) {
   wrong(node.mark, fmt::format("expected {}, not {}", expected, show(node)));
+}
+
+void PolicyReader::refuse(const YamlNode& node, std::string_view what) {
+  constexpr std::string_view expected = "expected ";
+  if (what.starts_with(expected)) {
+    unexpected(node, what.substr(expected.size()));
+  } else {
+    wrong(node.mark, what);
+  }
 }
 
 namespace {
@@ -416,18 +430,20 @@ std::string list_of_choices(const std::vector<std::string_view>& names) {
 
 Type<Milliseconds> duration(Milliseconds min, Milliseconds max) {
   return word<Milliseconds>(
-      fmt::format("a duration from {} to {}", show_duration(min), show_duration(max)),
+      fmt::format("a duration such as 30s, from {} to {}", show_duration(min), show_duration(max)),
       within(parse_duration, min, max));
 }
 
 Type<std::uint64_t> size(std::uint64_t min, std::uint64_t max) {
-  return word<std::uint64_t>(fmt::format("a size from {} to {}", show_size(min), show_size(max)),
-                             within(parse_size, min, max));
+  return word<std::uint64_t>(
+      fmt::format("a size such as 64KiB, from {} to {}", show_size(min), show_size(max)),
+      within(parse_size, min, max));
 }
 
 Type<std::uint64_t> number(std::uint64_t min, std::uint64_t max) {
-  return unquoted<std::uint64_t>(fmt::format("a number from {} to {}", min, max),
-                                 within(parse_number, min, max));
+  std::string name = min == max ? fmt::format("the number {}", min)
+                                : fmt::format("a number from {} to {}", min, max);
+  return unquoted<std::uint64_t>(std::move(name), within(parse_number, min, max));
 }
 
 // The least is one a minute, so that no bucket takes a day to say yes; the most is what a double

@@ -39,6 +39,9 @@ class PolicyReader {
   // "leeway: expected a duration, not a list": `node` is shown as it was written, variables not
   // replaced.
   void unexpected(const YamlNode& node, std::string_view expected);
+  // What a parser says of the text, which it must not show: there may be a variable's value in it.
+  // What begins with "expected" is told what there is instead.
+  void refuse(const YamlNode& node, std::string_view what);
   // The key that is being read from now on; returns the one that was.
   std::string_view enter(std::string_view key) { return std::exchange(key_, key); }
 
@@ -93,7 +96,7 @@ Type<std::string>
 secret_file();                // the contents of the file named, without the end of its last line
 Type<auth::Scalar> scalar();  // what a claim is compared with
 
-// A scalar with a grammar of its own; the parser's error is the fault.
+// A scalar with a grammar of its own; for the parser's error see PolicyReader::refuse().
 template <typename T>
 Type<T> parsed(std::string name,
                std::function<std::expected<T, std::string>(std::string_view)> parse) {
@@ -104,7 +107,7 @@ Type<T> parsed(std::string name,
     }
     auto value = parse(text->value);
     if (!value) {
-      reader.wrong(node.mark, value.error());
+      reader.refuse(node, value.error());
       return std::nullopt;
     }
     return std::move(*value);

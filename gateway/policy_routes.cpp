@@ -44,8 +44,8 @@ std::shared_ptr<const T> look_up(PolicyReader& reader, const YamlNode& node, std
   }
   std::vector<std::string_view> known;
   for (const auto& [each, value] : all) known.push_back(each);
-  reader.wrong(node.mark,
-               fmt::format("no {} is called '{}'{}", what, *name, did_you_mean(*name, known)));
+  reader.wrong(node.mark, fmt::format("no {} is called '{}'{}", what, printable(node.text),
+                                      did_you_mean(*name, known)));
   return nullptr;
 }
 
@@ -65,9 +65,8 @@ std::expected<std::string, std::string> parse_route_host(std::string_view text) 
   bool with_port = text.starts_with('[') ? !text.ends_with(']') : text.contains(':');
   auto host = normalize_host(text);
   if (!host || with_port) {
-    return std::unexpected(fmt::format(
-        "expected a host such as chat.example.com, without a port and without '*', not '{}'",
-        printable(text)));
+    return std::unexpected(
+        "expected a host such as chat.example.com, without a port and without '*'");
   }
   return *std::move(host);
 }
@@ -78,8 +77,7 @@ std::expected<std::string, std::string> parse_subprotocol(std::string_view text)
   auto parsed = auth::parse_subprotocols({&field, 1});
   if (!parsed || parsed->size() != 1 || parsed->front() != text ||
       text.size() > subprotocol_octets_max) {
-    return std::unexpected(
-        fmt::format("'{}' is no subprotocol (RFC 6455 section 4.1)", printable(text)));
+    return std::unexpected("expected a subprotocol (RFC 6455 section 4.1)");
   }
   return std::string(text);
 }
@@ -269,12 +267,14 @@ void check_authenticators(PolicyReader& reader, const YamlNode& node, const Rout
 
 // What begins like a credential is stripped as one, so it could never be selected.
 void check_subprotocols(PolicyReader& reader, const YamlNode& node, const Route& route) {
-  for (const std::string& subprotocol : route.subprotocols) {
+  for (std::size_t i = 0; i < route.subprotocols.size(); ++i) {
     for (const auth::CredentialPlace& place : route.places) {
       if (place.kind == auth::CredentialPlace::Kind::Subprotocol &&
-          subprotocol.starts_with(place.name)) {
-        reader.fault(mark_at(node, "subprotocols"),
-                     fmt::format("'{}' begins like a credential ('{}')", subprotocol, place.name));
+          route.subprotocols[i].starts_with(place.name)) {
+        const YamlNode& list = node.find("subprotocols")->value;
+        const bool complete = list.items.size() == route.subprotocols.size();
+        reader.fault(complete ? list.items[i].mark : list.mark,
+                     fmt::format("subprotocols: begins like a credential ('{}')", place.name));
       }
     }
   }
