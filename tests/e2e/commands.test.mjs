@@ -105,7 +105,7 @@ describe('check', () => {
     'a backend that is not there': [good.replace('backend: chat\n', 'backend: caht\n'), 18, /caht/],
     'a secret that is too short': [good.replace(secret, 'short'), 10, /32/],
     'a variable that is not set': [good.replace(secret, '${NO_SUCH_VARIABLE}'), 10, /NO_SUCH_VARIABLE/],
-    'a key without an algorithm that fits': [good.replace('HS256', 'RS256'), 9, /RS256|algorithm|key/],
+    'a key without an algorithm that fits': [good.replace('HS256', 'RS256'), 10, /RS256|algorithm|key/],
     'a condition of two kinds': [good.replace('{ claim: plan, in: [pro] }', '{ claim: plan, in: [pro], equals: x }'), 17, /./],
     'no origins where a cookie can authenticate': [good.replace('header: Authorization', 'cookie: access_token'), 15, /origins/],
     'an unsafe duration': [good.replace('    backend: chat', '    stall_timeout: 5 parsecs\n    backend: chat'), 18, /stall_timeout|parsecs/],

@@ -64,7 +64,7 @@ class Gateway {
     this.name = name;
     this.output = '';
     this.exited = null;   // { code, signal }
-    this.stopExpected = false;
+    this.signalled = false;
   }
 
   spawn(file, env) {
@@ -128,12 +128,13 @@ class Gateway {
   }
 
   signal(name) {
+    this.signalled = true;
     this.child.kill(name);
   }
 
   // Ends it as an operator would, and checks that it ended well.
   async stop() {
-    if (!this.exited) this.signal('SIGTERM');
+    if (!this.exited && !this.signalled) this.signal('SIGTERM');
     try {
       await within(`${this.name} to exit after SIGTERM`, this.ended, 15_000 * patience);
     } catch (error) {
