@@ -23,7 +23,7 @@ async def main():
     arguments.add_argument("url")
     arguments.add_argument("--token", help="sent as Authorization: Bearer")
     arguments.add_argument("messages", nargs="*", metavar="MESSAGE")
-    chosen = arguments.parse_args()
+    chosen = arguments.parse_intermixed_args()
 
     options = {}
     if chosen.token:

@@ -16,9 +16,10 @@ import { patience, within } from './harness/wait.mjs';
 import { frame, opcodes } from './harness/wire.mjs';
 
 const peers = fileURLToPath(new URL('peers/', import.meta.url));
-// Debian's own: another python3 or deno may come first in PATH, without the packages.
+// Debian's own: another python3 may come first in PATH, without the package.
 const python = '/usr/bin/python3';
-const deno = fileURLToPath(new URL('node_modules/.bin/deno', import.meta.url));
+// Deno itself: what node_modules/.bin has starts it as a child, which outlives a signal.
+const deno = fileURLToPath(new URL(`node_modules/@deno/${process.platform}-${process.arch}-glibc/deno`, import.meta.url));
 const environment = { ...process.env, DENO_NO_UPDATE_CHECK: '1', NO_COLOR: '1' };
 
 const run = (command, args) => new Promise((resolve) => {
@@ -29,7 +30,10 @@ const run = (command, args) => new Promise((resolve) => {
 async function backendProcess(t, command, args) {
   const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'inherit'], env: environment });
   const ended = new Promise((resolve) => child.once('close', resolve));
-  atEnd(t, () => { child.kill('SIGKILL'); return ended; });
+  atEnd(t, () => {
+    child.kill('SIGKILL');
+    return within('a backend to end', ended);
+  });
   const port = await within('a backend to say its port', new Promise((resolve) =>
     child.stdout.once('data', (text) => resolve(Number(text)))), 20_000);
   return { port };
