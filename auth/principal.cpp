@@ -11,8 +11,6 @@ const json_t* Claims::find(std::string_view name) const {
   return json_object_getn(object_.get(), name.data(), name.size());
 }
 
-std::string Claims::to_json() const { return object_ ? dump_json(object_.get()) : "{}"; }
-
 std::string Claims::to_json(std::span<const std::string> names) const {
   const OwnedJson some(json_object());
   for (const std::string& name : names) {

@@ -19,14 +19,16 @@ using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
 class Claims {
  public:
   Claims() = default;
-  explicit Claims(std::shared_ptr<const json_t> object) : object_(std::move(object)) {}
+  // `text`: the JSON that the object was read from.
+  Claims(std::shared_ptr<const json_t> object, std::string text)
+      : object_(std::move(object)), text_(std::move(text)) {}
 
   // The claim of exactly this name, or, where `name` begins with '/', what this JSON Pointer
   // (RFC 6901) points at. Null if there is none; valid as long as any copy of the claims.
   const json_t* find(std::string_view name) const;
 
-  // Compact JSON of all claims.
-  std::string to_json() const;
+  // JSON of all claims, as it was read: what was verified is what is said on.
+  std::string_view to_json() const { return object_ ? std::string_view(text_) : "{}"; }
 
   // Compact JSON of those that `names` (as for find()) find, each under the name given.
   std::string to_json(std::span<const std::string> names) const;
@@ -35,6 +37,7 @@ class Claims {
 
  private:
   std::shared_ptr<const json_t> object_;
+  std::string text_;
 };
 
 struct Principal {

@@ -41,15 +41,20 @@ std::optional<Segments> split(std::string_view token) {
                   token.substr(second + 1)};
 }
 
-std::expected<OwnedJson, TokenError> decode_object(std::string_view segment) {
-  const auto text = base64url_decode(segment);
+struct Decoded {
+  OwnedJson object;
+  std::string text;
+};
+
+std::expected<Decoded, TokenError> decode_object(std::string_view segment) {
+  auto text = base64url_decode(segment);
   if (!text) return std::unexpected(TokenError::Malformed);
   auto object = parse_json_object(*text);
   if (!object) {
     return std::unexpected(object.error() == JsonError::DuplicateName ? TokenError::DuplicateName
                                                                       : TokenError::Malformed);
   }
-  return *std::move(object);
+  return Decoded{*std::move(object), *std::move(text)};
 }
 
 // RFC 7515 section 4.1.9: a media type, so in any case, with or without "application/". A token of
@@ -89,13 +94,13 @@ std::expected<ParsedToken, TokenError> parse_token(std::string_view token) {
   if (!claims) return std::unexpected(claims.error());
 
   // RFC 7515 section 4.1.11: no extension is understood here.
-  if (json_object_get(header->get(), "crit") != nullptr) {
+  if (json_object_get(header->object.get(), "crit") != nullptr) {
     return std::unexpected(TokenError::CriticalExtension);
   }
-  if (!right_type(header->get())) return std::unexpected(TokenError::WrongType);
-  const json_t* algorithm = json_object_get(header->get(), "alg");
-  const auto key_id = optional_string(header->get(), "kid");
-  const auto issuer = optional_string(claims->get(), "iss");
+  if (!right_type(header->object.get())) return std::unexpected(TokenError::WrongType);
+  const json_t* algorithm = json_object_get(header->object.get(), "alg");
+  const auto key_id = optional_string(header->object.get(), "kid");
+  const auto issuer = optional_string(claims->object.get(), "iss");
   if (!json_is_string(algorithm) || !key_id || !issuer) {
     return std::unexpected(TokenError::Malformed);
   }
@@ -105,7 +110,8 @@ std::expected<ParsedToken, TokenError> parse_token(std::string_view token) {
       .algorithm = std::string(string_of(algorithm)),
       .key_id = std::string(*key_id),
       .issuer = std::string(*issuer),
-      .claims = Claims(std::shared_ptr<const json_t>(*std::move(claims))),
+      .claims =
+          Claims(std::shared_ptr<const json_t>(std::move(claims->object)), std::move(claims->text)),
   };
 }
 

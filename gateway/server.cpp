@@ -124,7 +124,7 @@ std::expected<void, std::string> Server::listen() {
 }
 
 void Server::run() {
-  proxy::Signals::ignore_broken_pipes();
+  proxy::Signals::ignore(SIGPIPE);  // a peer that is gone is an error of the write
   for (int number : {SIGTERM, SIGINT}) {
     signals_.watch(number, [this] { on_terminate(); });
   }
@@ -145,6 +145,8 @@ void Server::run() {
   std::uint32_t cut = 0;
   for (const auto& worker : workers_) cut += worker->clients();
   audit_.stopped(cut);
+  // Whoever repeats the signal now must not turn an orderly end into a death by signal.
+  for (int number : {SIGTERM, SIGINT}) proxy::Signals::block(number);
 }
 
 void Server::on_terminate() {

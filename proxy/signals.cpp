@@ -30,6 +30,13 @@ void Signals::watch(int number, std::function<void()> on_signal) {
   uv_signal_start(watched.handle.get(), on_number, number);
 }
 
-void Signals::ignore_broken_pipes() { std::signal(SIGPIPE, SIG_IGN); }
+void Signals::ignore(int number) { std::signal(number, SIG_IGN); }
+
+void Signals::block(int number) {
+  sigset_t set;
+  sigemptyset(&set);
+  sigaddset(&set, number);
+  pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
 
 }  // namespace proxy

@@ -19,8 +19,10 @@ class Signals {
   // From now on `number` calls `on_signal` from the loop instead of its default action.
   void watch(int number, std::function<void()> on_signal);
 
-  // A peer that is gone is an error of the write, not the end of the process.
-  static void ignore_broken_pipes();
+  static void ignore(int number);
+
+  // For the thread that calls: from now on the signal waits, for as long as the process lives.
+  static void block(int number);
 
  private:
   struct Watched;

@@ -70,9 +70,9 @@ TEST_SUITE("Claims") {
     CHECK(none.to_json(std::vector<std::string>{"sub"}) == "{}");
   }
 
-  TEST_CASE("all claims as compact JSON, in the order of the token") {
-    CHECK(claims(R"({ "b" : [1, 2.5, null], "a" : {"x": true} })").to_json() ==
-          R"({"b":[1,2.5,null],"a":{"x":true}})");
+  TEST_CASE("all claims are said on as the token wrote them") {
+    const auto* text = R"({ "b" : [1, 2.5, null], "a" : {"x": true} })";
+    CHECK(claims(text).to_json() == text);
   }
 
   TEST_CASE("only the claims named, in the order named; what is missing is left out") {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include <doctest/doctest.h>
@@ -17,6 +18,8 @@ inline std::shared_ptr<const json_t> json(std::string_view text) {
   return std::shared_ptr<const json_t>(*std::move(object));
 }
 
-inline auth::Claims claims(std::string_view text) { return auth::Claims(json(text)); }
+inline auth::Claims claims(std::string_view text) {
+  return auth::Claims(json(text), std::string(text));
+}
 
 }  // namespace tests
