@@ -132,7 +132,7 @@ TEST_SUITE("RFC 7519 section 3.1") {
     const auto parsed = auth::parse_token(a1);
     REQUIRE(parsed);
     CHECK(parsed->claims.to_json() ==
-          R"({"iss":"joe","exp":1300819380,"http://example.com/is_root":true})");
+          "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}");
     const auth::WallTime expiry{std::chrono::seconds(1'300'819'380)};
     const auto principal = verifier.verify(*parsed, expiry - std::chrono::seconds(1));
     REQUIRE(principal);
