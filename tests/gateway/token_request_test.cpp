@@ -63,7 +63,7 @@ std::expected<auth::Principal, auth::TokenError> verified(const std::string& aut
 std::string claims_of(const TokenRequest& asked) {
   auto token = make_token(policy(), asked, now);
   if (!token) FAIL(token.error());
-  return auth::parse_token(*token)->claims.to_json();
+  return std::string(auth::parse_token(*token)->claims.to_json());
 }
 
 }  // namespace
