@@ -209,14 +209,14 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
 }
 
 void Admission::on_upgrade_failed(const proxy::UpgradeFailure& why) {
+  failed_server_ = identity_.route->backend->servers[why.server].text;
   refuse(refusal_of(why.kind), {}, why.status);
 }
 
 void Admission::on_deadline() {
   switch (state_) {
     case State::Reading:
-      // A browser's spare connection that was never used is no client to be answered.
-      return anything_received_ ? refuse(Refusal::HeadTooSlow) : finish();
+      return refuse(Refusal::HeadTooSlow);
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
     case State::Answered:
@@ -227,9 +227,9 @@ void Admission::on_deadline() {
 }
 
 void Admission::on_gone(proxy::TransportError) {
-  if (state_ == State::Reading || state_ == State::Dialling) {
-    if (anything_received_) record_refusal(0, row_of(Refusal::ClientLeft).name);
-  }
+  // One that said nothing, such as a load balancer's check of the port, is not worth a line.
+  bool said_something = anything_received_ && state_ != State::Answered;
+  if (said_something) record_refusal(0, row_of(Refusal::ClientLeft).name);
   finish();
 }
 
@@ -260,7 +260,7 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
 }
 
 void Admission::record_refusal(int status, std::string_view reason) {
-  host_.refusals().refused({identity_.audited(), reason, status, target_.path, {}},
+  host_.refusals().refused({identity_.audited(), reason, status, target_.path, failed_server_},
                            host_.loop().timers().now().monotonic);
 }
 

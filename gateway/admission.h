@@ -138,6 +138,7 @@ class Admission final : private proxy::Transport::Observer,
   auth::Principal principal_;
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
+  std::string_view failed_server_;  // the last of them, as the policy wrote it
   std::unique_ptr<proxy::BackendHandshake> backend_;
   proxy::Timer deadline_;
 };

@@ -127,14 +127,19 @@ Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration
 }
 
 void Session::report_limit(AuditedLimit limit, LimitAction action) {
+  limit_hit_ = limit;
+  limit_action_ = action;
+  ++limit_hits_unreported_;
   auto now = host_.timers().now().monotonic;
-  if (limit_reported_ && now - *limit_reported_ < limit_report_interval) {
-    ++limit_hits_unreported_;
-    return;
-  }
+  if (!limit_reported_ || now - *limit_reported_ >= limit_report_interval) write_limit_line();
+}
+
+// Stands for all hits since the last such line.
+void Session::write_limit_line() {
+  auto now = host_.timers().now().monotonic;
   limit_reported_ = now;
-  host_.refusals().limit_hit(
-      {identity_.audited(), limit, action, std::exchange(limit_hits_unreported_, 0)}, now);
+  auto suppressed = std::exchange(limit_hits_unreported_, 0) - 1;
+  host_.refusals().limit_hit({identity_.audited(), limit_hit_, limit_action_, suppressed}, now);
 }
 
 void Session::say_goodbye(Goodbye goodbye, std::string_view reason) {
@@ -152,6 +157,7 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
   token_end_.disarm();
+  if (limit_hits_unreported_ > 0) write_limit_line();
   auto duration = host_.timers().now().monotonic - opened_;
   host_.audit().connection_closed(
       {identity_.audited(), code, by, reason, traffic(relay_.tally(Relay::Side::Client)),

@@ -53,6 +53,7 @@ class Session final : private proxy::Relay::Gate {
 
   proxy::Verdict exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait);
   void report_limit(AuditedLimit limit, LimitAction action);
+  void write_limit_line();
   void say_goodbye(Goodbye goodbye, std::string_view reason);
   void record_end(std::uint16_t code, ClosedBy by, std::string_view reason);
 
@@ -65,6 +66,8 @@ class Session final : private proxy::Relay::Gate {
   auth::TokenBucket messages_;
   auth::TokenBucket octets_;
   bool message_charged_ = false;  // the message whose frame is held has paid its permit
+  AuditedLimit limit_hit_ = AuditedLimit::ConnectionMessages;  // the latest
+  LimitAction limit_action_ = LimitAction::Drop;
   std::uint64_t limit_hits_unreported_ = 0;
   std::optional<proxy::MonotonicTime> limit_reported_;
   proxy::Timer token_end_;

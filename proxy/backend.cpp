@@ -80,7 +80,7 @@ void BackendHandshake::try_next_address() {
 // The server is to blame: it is skipped for a while, and the next one gets its chance.
 void BackendHandshake::fail(UpgradeFailure::Kind kind) {
   servers_.mark_failed(server_, loop_.timers().now().monotonic);
-  failure_ = {kind};
+  failure_ = {kind, 0, server_};
   deadline_.disarm();
   loop_.retire(std::move(lookup_));
   loop_.retire(std::move(transport_));
@@ -120,7 +120,7 @@ void BackendHandshake::on_head(std::string_view early_octets) {
   deadline_.disarm();
   servers_.mark_good(server_);
   if (answer == UpgradeAnswer::Refused) {
-    return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status});
+    return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status, server_});
   }
   observer_.on_upgraded(
       {std::move(transport_), std::move(subprotocol), std::string(early_octets), server_});

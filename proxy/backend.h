@@ -68,6 +68,7 @@ struct UpgradeFailure {
   };
   Kind kind;
   int status = 0;
+  std::size_t server = 0;  // the last that was tried
 };
 
 // One opening handshake with a backend: its servers one after the other, each within
