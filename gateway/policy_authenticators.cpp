@@ -116,7 +116,8 @@ void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
     return;
   }
   const bool is_secret = node.find("secret") || node.find("secret_file");
-  (is_secret ? jwt.has_secret : jwt.has_public_key) = true;
+  jwt.has_secret |= is_secret || node.find("jwks_file");  // a JWK Set may have keys of both kinds
+  jwt.has_public_key |= !is_secret;
   if (jwt.rules.algorithms.empty()) {
     jwt.keys_complete = false;  // nothing can be said about a key before that is put right
   } else {
