@@ -62,7 +62,7 @@ void BackendHandshake::on_addresses(std::vector<IpAddress> addresses) {
 }
 
 void BackendHandshake::try_next_address() {
-  loop_.retire(std::move(transport_));
+  transport_.reset();
   while (!transport_ && !addresses_.empty()) {
     transport_ = TcpTransport::connect(loop_, {addresses_.back(), servers_[server_].port});
     addresses_.pop_back();
@@ -82,8 +82,9 @@ void BackendHandshake::fail(UpgradeFailure::Kind kind) {
   servers_.mark_failed(server_, loop_.timers().now().monotonic);
   failure_ = {kind, 0, server_};
   deadline_.disarm();
-  loop_.retire(std::move(lookup_));
-  loop_.retire(std::move(transport_));
+  // Destroyed at once, not retired: what is still read from this server must not be heard any more.
+  lookup_.reset();
+  transport_.reset();
   try_next_server();
 }
 

@@ -28,7 +28,8 @@ class Transport {
     ~Observer() = default;
   };
 
-  virtual ~Transport() = default;  // drops the peer; no call to the observer follows
+  // Drops the peer; no call to the observer follows. Also from within such a call.
+  virtual ~Transport() = default;
 
   // From now on `observer` is called. May be called again to hand the stream to another owner.
   virtual void observe(Observer& observer) = 0;
