@@ -457,6 +457,28 @@ describe('servers of a backend', () => {
     peer.destroy();
     await within('the backend to see the end', asked.end());
   });
+
+  test('clients that leave in the very moment their backend answers harm nobody', async (t) => {
+    const waiting = [];
+    const backend = await rawBackend(t, { behave: (peer, head) => waiting.push({ peer, head }) });
+    const gateway = await startGateway(t, { backend: backend.port, workers: 1, handshake_timeout: '300s' });
+    const request = upgradeRequest({ fields: { Authorization: `Bearer ${await token()}` } });
+    for (let round = 0; round < 4; ++round) {
+      const clients = await Promise.all(Array.from({ length: 100 }, async () => (await connect(gateway.port)).send(request)));
+      await until('the backend to be asked', () => waiting.length === 100);
+      // In one turn of ours, so that a turn of the gateway sees both.
+      clients.forEach((client, i) => {
+        client.destroy();
+        const { peer, head } = waiting[i];
+        peer.send(i % 2 ? upgradeAnswer(head) : 'HTTP/1.1 403 No\r\nContent-Length: 0\r\n\r\n');
+      });
+      waiting.length = 0;
+    }
+    const answer = ask(t, gateway, { token: await token() });
+    await until('the gateway to dial for the next', () => waiting.length === 1);
+    waiting[0].peer.send(upgradeAnswer(waiting[0].head));
+    assert.equal((await answer).status, 101);
+  });
 });
 
 describe('what the backend is told', () => {

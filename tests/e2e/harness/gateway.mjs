@@ -142,6 +142,7 @@ class Gateway {
       throw error;
     }
     this.assertHealthy();
+    if (this.exited.code !== 0) process.stderr.write(`${this.name}: ${JSON.stringify(this.exited)}\n`);
     assert.deepEqual(this.exited, { code: 0, signal: null }, `its end; it said:\n${this.tail()}`);
   }
 
