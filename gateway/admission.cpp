@@ -194,7 +194,10 @@ void Admission::dial(const proxy::RequestHead& head) {
                                                        std::move(request.upgrade), observer);
 }
 
+// A handshake that was retired lives on to the end of the iteration, and its server's answer may
+// come in the same one as the client's end or the deadline did: it comes too late.
 void Admission::on_upgraded(proxy::Upgraded upgraded) {
+  if (state_ != State::Dialling) return;
   deadline_.disarm();
   const auto& server = identity_.route->backend->servers[upgraded.server].text;
   host_.audit().connection_opened({identity_.audited(), principal_.authenticator, server,
@@ -209,6 +212,7 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
 }
 
 void Admission::on_upgrade_failed(const proxy::UpgradeFailure& why) {
+  if (state_ != State::Dialling) return;
   failed_server_ = identity_.route->backend->servers[why.server].text;
   refuse(refusal_of(why.kind), {}, why.status);
 }
