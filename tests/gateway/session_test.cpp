@@ -1,0 +1,285 @@
+#include "gateway/session.h"
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "tests/fakes/fake_transport.h"
+#include "tests/fakes/frames.h"
+#include "tests/gateway/captured_log.h"
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+namespace tests {
+
+namespace {
+
+constexpr proxy::WallTime begin{std::chrono::seconds(1'700'000'000)};
+
+struct Limits {
+  double messages_per_second = 0;
+  double burst = 1;
+  double octets_per_second = 0;
+  gateway::OnExceed on_exceed = gateway::OnExceed::Close;
+};
+
+// A session between two fake peers, and its worker.
+class Fixture final : public gateway::Session::Host {
+ public:
+  explicit Fixture(Limits limits = {}, std::optional<auth::WallTime> good_until = {}) {
+    policy_->routes.resize(1);
+    auto& route = policy_->routes[0];
+    route.path = *gateway::PathPattern::parse("/chat");
+    route.connection_limits.messages = {limits.messages_per_second, limits.burst};
+    route.connection_limits.octets = {limits.octets_per_second, limits.octets_per_second};
+    route.connection_limits.on_exceed = limits.on_exceed;
+    settings_.client.reader.message_octets_max = 1'000;
+
+    gateway::AdmittedClient admitted;
+    admitted.policy = policy_;
+    admitted.identity.id.fill('7');
+    admitted.identity.route = &route;
+    admitted.identity.subject = "alice";
+    admitted.good_until = good_until;
+    admitted.holdings.connection = ledger_.accept();
+    admitted.client = std::make_unique<FakeTransport>(client);
+    admitted.backend = std::make_unique<FakeTransport>(backend);
+    gateway::Session::Host& host = *this;
+    session_ = std::make_unique<gateway::Session>(host, std::move(admitted), settings_);
+    session_->start({}, {});
+  }
+
+  void pass(proxy::Duration time, proxy::Duration wall_step = {}) {
+    auto now = timers_.now();
+    timers_.advance_to({now.monotonic + time, now.wall + time + wall_step});
+  }
+
+  proxy::Timers& timers() override { return timers_; }
+  gateway::Audit& audit() override { return audit_; }
+  gateway::RefusalSampler& refusals() override { return refusals_; }
+  void retire(gateway::Session&) override { retired = true; }
+
+  gateway::Session& session() { return *session_; }
+  std::uint32_t open() const { return ledger_.open(); }
+
+  std::vector<std::string> messages_at_backend() {
+    std::vector<std::string> messages;
+    for (auto& frame : read_frames(backend->read())) {
+      if ((frame.first & 0x0F) <= 2) messages.push_back(frame.payload);
+    }
+    return messages;
+  }
+
+  // Of the last frame that the client got; 0: that was no Close.
+  int code_at_client() {
+    auto frames = read_frames(client->read());
+    if (frames.empty() || frames.back().first != 0x88) return 0;
+    auto octet = [&](std::size_t i) {
+      return static_cast<std::uint8_t>(frames.back().payload.at(i));
+    };
+    return octet(0) << 8 | octet(1);
+  }
+
+  // The lines of an event; ends the log.
+  std::vector<std::string> lines(std::string_view event) {
+    std::vector<std::string> found;
+    for (auto& line : captured_.lines()) {
+      if (line.contains("\"event\":\"" + std::string(event) + "\"")) found.push_back(line);
+    }
+    return found;
+  }
+
+  std::shared_ptr<Peer> client = std::make_shared<Peer>();
+  std::shared_ptr<Peer> backend = std::make_shared<Peer>();
+  bool retired = false;
+
+ private:
+  CapturedLog captured_;
+  gateway::Audit audit_{captured_.log()};
+  gateway::RefusalSampler refusals_{audit_};
+  gateway::Ledger ledger_{10};
+  proxy::Timers timers_{proxy::Instant{{}, begin}};
+  proxy::RelaySettings settings_;
+  std::shared_ptr<gateway::Policy> policy_ = std::make_shared<gateway::Policy>();
+  std::unique_ptr<gateway::Session> session_;
+};
+
+auth::WallTime after(std::chrono::milliseconds time) {
+  return std::chrono::time_point_cast<std::chrono::milliseconds>(begin) + time;
+}
+
+}  // namespace
+
+TEST_SUITE("the token's end") {
+  TEST_CASE("an open connection closes with 4401 when its token ends, its backend with 1001") {
+    Fixture f({}, after(10s));
+    f.pass(9'999ms);
+    f.client->send(masked(0x81, "in time"));
+    CHECK(f.messages_at_backend() == std::vector{"in time"s});
+    f.pass(1ms);
+    f.client->send(masked(0x81, "too late"));
+    CHECK(f.code_at_client() == 4401);
+    CHECK(f.messages_at_backend().empty());
+    CHECK(f.lines("connection_closed").at(0).contains("\"reason\":\"token_ended\""));
+  }
+
+  TEST_CASE("a wall clock that is stepped forward ends the token by it") {
+    Fixture f({}, after(1h));
+    f.pass(1s, 30min);
+    f.session().check_token_end();
+    CHECK(f.code_at_client() == 0);
+    f.pass(1s, 30min);
+    f.session().check_token_end();
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("a wall clock that is stepped back prolongs nothing") {
+    Fixture f({}, after(10s));
+    f.pass(5s, -1h);
+    CHECK(f.code_at_client() == 0);
+    f.pass(5s);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("a token that ended while the backend was dialled closes at once") {
+    Fixture f({}, after(-1s));
+    f.pass(0s);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("without an end nothing ends") {
+    Fixture f;
+    f.pass(0s, 24h * 365);
+    f.session().check_token_end();
+    CHECK(f.code_at_client() == 0);
+  }
+}
+
+TEST_SUITE("limits of a connection") {
+  TEST_CASE("messages within the burst pass, the next closes with 1008") {
+    Fixture f({.messages_per_second = 1, .burst = 2});
+    f.client->send(masked(0x81, "1") + masked(0x81, "2"));
+    CHECK(f.code_at_client() == 0);
+    f.client->send(masked(0x81, "3"));
+    CHECK(f.code_at_client() == 1008);
+    CHECK(f.messages_at_backend() == std::vector{"1"s, "2"s});
+    auto line = f.lines("limit_hit").at(0);
+    CHECK(line.contains("\"limit\":\"connection_messages\""));
+    CHECK(line.contains("\"action\":\"close\""));
+  }
+
+  TEST_CASE("a message in fragments is charged once") {
+    Fixture f({.messages_per_second = 1, .burst = 1});
+    f.client->send(masked(0x01, "a") + masked(0x00, "b") + masked(0x80, "c"));
+    CHECK(f.code_at_client() == 0);
+    CHECK(f.messages_at_backend().size() == 3);
+  }
+
+  TEST_CASE("drop swallows the whole message, and the next has its own chance") {
+    Fixture f({.messages_per_second = 1, .burst = 1, .on_exceed = gateway::OnExceed::Drop});
+    f.client->send(masked(0x81, "1") + masked(0x01, "2a") + masked(0x80, "2b"));
+    f.pass(1s);
+    f.client->send(masked(0x81, "3"));
+    CHECK(f.messages_at_backend() == std::vector{"1"s, "3"s});
+    CHECK(f.code_at_client() == 0);
+  }
+
+  TEST_CASE("throttle stops reading for as long as it takes, and loses nothing") {
+    Fixture f({.messages_per_second = 10, .burst = 1, .on_exceed = gateway::OnExceed::Throttle});
+    f.client->send(masked(0x81, "1") + masked(0x81, "2") + masked(0x81, "3"));
+    CHECK(f.messages_at_backend() == std::vector{"1"s});
+    CHECK_FALSE(f.client->reading);
+    f.pass(101ms);
+    CHECK(f.messages_at_backend() == std::vector{"2"s});
+    f.pass(101ms);
+    CHECK(f.messages_at_backend() == std::vector{"3"s});
+    CHECK(f.client->reading);
+  }
+
+  TEST_CASE("octets are charged by the headers, before the payload is there") {
+    Fixture f({.octets_per_second = 100});
+    auto frame = masked(0x82, std::string(100, 'x'));
+    f.client->send(frame);
+    CHECK(f.code_at_client() == 0);
+    f.client->send(masked(0x82, "x").substr(0, 6));
+    CHECK(f.code_at_client() == 1008);
+    CHECK(f.lines("limit_hit").at(0).contains("\"limit\":\"connection_octets\""));
+  }
+
+  TEST_CASE("a message whose beginning has gone on cannot be dropped: 1008") {
+    Fixture f({.octets_per_second = 100, .on_exceed = gateway::OnExceed::Drop});
+    f.client->send(masked(0x02, std::string(100, 'x')));
+    CHECK(f.code_at_client() == 0);
+    f.client->send(masked(0x80, std::string(100, 'y')));
+    CHECK(f.code_at_client() == 1008);
+  }
+
+  TEST_CASE("a held message has paid for itself, and is not charged again") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 2,
+               .octets_per_second = 100,
+               .on_exceed = gateway::OnExceed::Throttle});
+    f.client->send(masked(0x82, std::string(100, 'x')) + masked(0x82, std::string(100, 'y')));
+    f.pass(1001ms);
+    CHECK(f.messages_at_backend().size() == 2);
+    f.client->send(masked(0x82, ""));
+    CHECK(f.messages_at_backend().size() == 1);
+  }
+
+  TEST_CASE("a limit that is hit again and again is one line a second, with a count") {
+    Fixture f({.messages_per_second = 0.001, .burst = 1, .on_exceed = gateway::OnExceed::Drop});
+    for (int i = 0; i < 101; ++i) f.client->send(masked(0x81, "x"));
+    f.pass(1s);
+    f.client->send(masked(0x81, "x"));
+    f.client->vanish();
+    auto lines = f.lines("limit_hit");
+    CHECK(lines.size() == 2);
+    CHECK(lines.at(1).contains("\"suppressed\":99"));
+  }
+}
+
+TEST_SUITE("a session's end") {
+  TEST_CASE("draining is 1012 with the reason given, once") {
+    Fixture f;
+    f.session().drain("retry_after_ms=1234");
+    auto frames = read_frames(f.client->read());
+    CHECK(frames.at(0).payload == close_body(1012, "retry_after_ms=1234"));
+    f.session().drain("retry_after_ms=1");
+    CHECK(f.client->received.empty());
+    CHECK(f.lines("connection_closed").size() == 1);
+  }
+
+  TEST_CASE("its places are free when its client is gone, not when its backend is") {
+    Fixture f;
+    CHECK(f.open() == 1);
+    f.client->vanish();
+    CHECK(f.open() == 0);
+    CHECK_FALSE(f.retired);
+    f.backend->vanish();
+    CHECK(f.retired);
+  }
+
+  TEST_CASE("the last line says who closed, with which code, and what passed") {
+    Fixture f;
+    f.client->send(masked(0x81, "Hello"));
+    f.backend->send(unmasked(0x82, "xy"));
+    f.pass(1500ms);
+    f.backend->send(unmasked(0x88, close_body(4000, "done")));
+    auto line = f.lines("connection_closed").at(0);
+    for (const auto* part :
+         {"\"connection\":\"7777777777777777\"", "\"route\":\"/chat\"", "\"subject\":\"alice\"",
+          "\"code\":4000", "\"by\":\"backend\"", "\"reason\":\"backend_closed\"",
+          "\"client_messages\":1", "\"client_octets\":5", "\"backend_messages\":1",
+          "\"backend_octets\":2", "\"duration_ms\":1500"}) {
+      CHECK_MESSAGE(line.contains(part), line);
+    }
+    CHECK_FALSE(line.contains("done"));
+  }
+}
+
+}  // namespace tests
