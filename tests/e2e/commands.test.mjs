@@ -249,12 +249,13 @@ describe('descriptors', () => {
     atEnd(t, async () => { child.kill('SIGTERM'); assert.equal(await ended, 0); });
     await until('the gateway to listen', async () =>
       (await ask(t, { port }, { token: await token() }).catch(() => ({}))).status === 101);
-    const warnings = output.split('\n').filter((line) => /max_connections/.test(line));
-    assert.equal(warnings.length, 1, output);
+    const warnings = () => output.split('\n').filter((line) => /max_connections_lowered/.test(line));
+    await until('the warning', () => warnings().length > 0);
     const statuses = [];
     for (let i = 0; i < 150; ++i) statuses.push((await ask(t, { port }, { token: await token() })).status);
     assert.ok(statuses.includes(101));
     assert.ok(statuses.every((status) => status === 101 || status === 503), `${new Set(statuses)}`);
     assert.ok(statuses.includes(503));
+    assert.equal(warnings().length, 1, output);
   });
 });
