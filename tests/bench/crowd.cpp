@@ -39,10 +39,12 @@ std::span<const std::uint8_t> octets_of(std::string_view text) {
 
 }  // namespace
 
-Crowd::Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients)
+Crowd::Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients,
+             Waiting waiting)
     : target_(std::move(target)),
       messages_(messages),
       observer_(observer),
+      poller_(waiting),
       clients_(clients),
       received_(receive_octets_max) {
   for (std::size_t i = 0; i < clients_.size(); ++i) {

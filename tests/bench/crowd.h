@@ -60,7 +60,8 @@ class Crowd {
     virtual void on_closed(Client&) {}
   };
 
-  Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients);
+  Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients,
+        Waiting waiting);
 
   std::vector<Client>& clients() { return clients_; }
 

@@ -61,7 +61,8 @@ std::string_view field_of(std::string_view head, std::string_view name) {
 
 class EchoServer {
  public:
-  EchoServer() : received_(receive_octets_max + message_octets_max) {}
+  explicit EchoServer(Waiting waiting)
+      : poller_(waiting), received_(receive_octets_max + message_octets_max) {}
 
   std::expected<void, std::string> listen(const sockaddr_in& address) {
     auto socket = listen_on(address);
@@ -255,8 +256,8 @@ class EchoServer {
 
 }  // namespace
 
-std::string serve_echoes(const std::vector<sockaddr_in>& addresses) {
-  EchoServer server;
+std::string serve_echoes(const std::vector<sockaddr_in>& addresses, Waiting waiting) {
+  EchoServer server{waiting};
   for (const sockaddr_in& address : addresses) {
     if (const auto listening = server.listen(address); !listening) {
       return listening.error();

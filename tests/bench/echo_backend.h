@@ -9,9 +9,11 @@
 
 #include <netinet/in.h>
 
+#include "tests/bench/sockets.h"
+
 namespace tests::bench {
 
 // Serves until the process is ended; the result says why it could not begin.
-std::string serve_echoes(const std::vector<sockaddr_in>& addresses);
+std::string serve_echoes(const std::vector<sockaddr_in>& addresses, Waiting waiting);
 
 }  // namespace tests::bench

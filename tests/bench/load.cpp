@@ -29,13 +29,19 @@ struct Arguments {
   std::string token_file;
   std::string opcode = "binary";
   unsigned sources = 0;
+  bool spins = false;
   RunSettings run;
 };
 
 struct BackendArguments {
+  bool spins = false;
   std::uint16_t port = 0;
   std::vector<std::string> addresses{"127.0.0.1"};
 };
+
+tests::bench::Waiting waiting_of(bool spins) {
+  return spins ? tests::bench::Waiting::Spins : tests::bench::Waiting::Sleeps;
+}
 
 std::expected<void, std::string> read_url(const Arguments& arguments,
                                           tests::bench::Target& target) {
@@ -83,6 +89,7 @@ std::expected<void, std::string> complete(Arguments& arguments) {
     const auto source = tests::bench::parse_address(fmt::format("127.0.0.{}", i), 0);
     run.target.sources.push_back(*source);
   }
+  run.waiting = waiting_of(arguments.spins);
   run.content = arguments.opcode == "binary" ? Content::Binary
                 : arguments.opcode == "text" ? Content::Text
                                              : Content::Mixed;
@@ -110,6 +117,7 @@ void add_common(CLI::App& command, Arguments& arguments) {
   command.add_option("--connections", arguments.run.clients)->check(CLI::Range(1, 50'000));
   command.add_option("--sources", arguments.sources, "connect from 127.0.0.1 to .N in turn")
       ->check(CLI::Range(1, 254));
+  command.add_flag("--spin", arguments.spins, "never sleep");
   command
       .add_option("--measure", arguments.run.measured, "processes whose processor time is counted")
       ->delimiter(',');
@@ -165,6 +173,7 @@ int main(int argc, char** argv) {
   idle->add_option("--messages", arguments.run.in_flight, "echoed on each before it is idle")
       ->check(CLI::Range(0, 1024));
   serve->add_option("--port", backend.port)->required();
+  serve->add_flag("--spin", backend.spins, "never sleep");
   serve->add_option("--addresses", backend.addresses, "loopback addresses")->delimiter(',');
   idle->preparse_callback([&](std::size_t) { arguments.run.in_flight = 0; });
   CLI11_PARSE(app, argc, argv);
@@ -183,7 +192,8 @@ int main(int argc, char** argv) {
       }
       addresses.push_back(*address);
     }
-    fmt::print(stderr, "load: {}\n", tests::bench::serve_echoes(addresses));
+    fmt::print(stderr, "load: {}\n",
+               tests::bench::serve_echoes(addresses, waiting_of(backend.spins)));
     return 1;
   }
   if (const auto completed = complete(arguments); !completed) {

@@ -202,7 +202,7 @@ bool standard_input_ended() {
 RunOutcome run_echo(const RunSettings& settings) {
   Messages messages{settings.content, settings.message_octets, settings.in_flight};
   Echoes echoes;
-  Crowd crowd{settings.target, messages, echoes, settings.clients};
+  Crowd crowd{settings.target, messages, echoes, settings.clients, settings.waiting};
   if (!crowd.open_all(now_ns() + open_ns_max)) {
     return faults_of(crowd);
   }
@@ -218,7 +218,7 @@ RunOutcome run_echo(const RunSettings& settings) {
 RunOutcome run_rate(const RunSettings& settings) {
   Messages messages{settings.content, settings.message_octets, 64};
   Schedule schedule{settings};
-  Crowd crowd{settings.target, messages, schedule, settings.clients};
+  Crowd crowd{settings.target, messages, schedule, settings.clients, settings.waiting};
   if (!crowd.open_all(now_ns() + open_ns_max)) {
     return faults_of(crowd);
   }
@@ -235,7 +235,7 @@ RunOutcome run_rate(const RunSettings& settings) {
 RunOutcome run_handshakes(const RunSettings& settings) {
   Messages messages{settings.content, Messages::octets_min, 1};
   Handshakes handshakes{settings.closing_handshake};
-  Crowd crowd{settings.target, messages, handshakes, settings.clients};
+  Crowd crowd{settings.target, messages, handshakes, settings.clients, settings.waiting};
   handshakes.begin(crowd);
   turn_until(crowd, now_ns() + to_ns(settings.warm_up_seconds));
   const Window window{settings, handshakes.count()};
@@ -261,7 +261,7 @@ RunOutcome run_idle(const RunSettings& settings) {
   Messages messages{settings.content, settings.message_octets,
                     std::max<std::uint32_t>(settings.in_flight, 1)};
   Crowd::Observer nothing;
-  Crowd crowd{settings.target, messages, nothing, settings.clients};
+  Crowd crowd{settings.target, messages, nothing, settings.clients, settings.waiting};
   const Window window{settings, 0};
   if (!crowd.open_all(now_ns() + open_ns_max)) {
     return faults_of(crowd);

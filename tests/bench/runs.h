@@ -24,7 +24,8 @@ struct RunSettings {
   double seconds = 5;
   bool closing_handshake = false;       // run_handshakes only
   double messages_per_second = 20'000;  // run_rate only
-  std::vector<pid_t> measured;          // the processes of what is measured
+  Waiting waiting = Waiting::Sleeps;
+  std::vector<pid_t> measured;  // the processes of what is measured
 };
 
 struct RunResult {

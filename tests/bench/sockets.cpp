@@ -10,6 +10,7 @@
 #include <arpa/inet.h>
 #include <fmt/core.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -18,6 +19,7 @@ namespace tests::bench {
 namespace {
 
 constexpr std::size_t events_max = 512;
+constexpr std::int64_t wait_ns_max = 3600 * ns_per_second;
 
 std::unexpected<std::string> failed(const char* what) {
   return std::unexpected(fmt::format("{}: {}", what, std::strerror(errno)));
@@ -93,7 +95,8 @@ std::expected<Descriptor, std::string> dial(const sockaddr_in& address, const so
   return descriptor;
 }
 
-Poller::Poller() : epoll_(epoll_create1(EPOLL_CLOEXEC)), events_(events_max) {
+Poller::Poller(Waiting waiting)
+    : waiting_(waiting), epoll_(epoll_create1(EPOLL_CLOEXEC)), events_(events_max) {
   if (!epoll_.open()) {
     std::abort();
   }
@@ -114,7 +117,17 @@ void Poller::change(int descriptor, std::uint32_t events, void* owner) {
 }
 
 std::span<const epoll_event> Poller::wait(std::int64_t timeout_ns) {
-  timeout_ns = std::max<std::int64_t>(timeout_ns, 0);
+  timeout_ns = std::clamp<std::int64_t>(timeout_ns, 0, wait_ns_max);
+  if (waiting_ == Waiting::Spins) {
+    const std::int64_t end_ns = now_ns() + timeout_ns;
+    int count = 0;
+    do {
+      // The other half of the load may share the processor.
+      sched_yield();
+      count = epoll_wait(epoll_.number(), events_.data(), static_cast<int>(events_.size()), 0);
+    } while (count <= 0 && now_ns() < end_ns);
+    return {events_.data(), static_cast<std::size_t>(std::max(count, 0))};
+  }
   const timespec timeout{.tv_sec = timeout_ns / ns_per_second,
                          .tv_nsec = timeout_ns % ns_per_second};
   const int count = epoll_pwait2(epoll_.number(), events_.data(), static_cast<int>(events_.size()),

@@ -13,6 +13,11 @@
 
 namespace tests::bench {
 
+inline constexpr std::int64_t ns_per_second = 1'000'000'000;
+
+// CLOCK_MONOTONIC.
+std::int64_t now_ns();
+
 // Never throws away what it holds by copying: move only.
 class Descriptor {
  public:
@@ -38,9 +43,13 @@ std::expected<Descriptor, std::string> listen_on(const sockaddr_in& address);
 // 0, or null.
 std::expected<Descriptor, std::string> dial(const sockaddr_in& address, const sockaddr_in* source);
 
+// A process that sleeps is woken by whoever writes to it: on loopback that is the proxy, at some
+// microseconds a time, and the slower proxy pays more often. One that spins costs it nothing.
+enum class Waiting : std::uint8_t { Sleeps, Spins };
+
 class Poller {
  public:
-  Poller();
+  explicit Poller(Waiting waiting);
 
   void add(int descriptor, std::uint32_t events, void* owner);
   void change(int descriptor, std::uint32_t events, void* owner);
@@ -49,13 +58,9 @@ class Poller {
   std::span<const epoll_event> wait(std::int64_t timeout_ns);
 
  private:
+  Waiting waiting_;
   Descriptor epoll_;
   std::vector<epoll_event> events_;
 };
-
-// CLOCK_MONOTONIC.
-std::int64_t now_ns();
-
-inline constexpr std::int64_t ns_per_second = 1'000'000'000;
 
 }  // namespace tests::bench
