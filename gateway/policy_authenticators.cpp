@@ -449,15 +449,14 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
 
 Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node) {
   Authenticators authenticators;
-  read_named(reader, node, [&](const YamlEntry& entry) {
+  read_named(reader, node, [&](const YamlEntry& entry, std::size_t faults_before) {
     Draft draft;
     draft.name = entry.key;
     std::shared_ptr<const Authenticator>& authenticator = authenticators[entry.key];
-    std::size_t before = reader.fault_count();
     if (read_keys(reader, entry.value, authenticator_keys(), draft)) {
       check_authenticator(reader, entry, draft);
     }
-    if (reader.fault_count() == before) {
+    if (reader.fault_count() == faults_before) {
       authenticator = made(entry.key_mark.line, std::move(draft));
     }
   });

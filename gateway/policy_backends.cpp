@@ -29,13 +29,12 @@ const std::vector<Key<BackendSettings>>& backend_keys() {
 
 Backends read_backends(PolicyReader& reader, const YamlNode& node) {
   Backends backends;
-  read_named(reader, node, [&](const YamlEntry& entry) {
+  read_named(reader, node, [&](const YamlEntry& entry, std::size_t faults_before) {
     std::shared_ptr<const BackendSettings>& backend = backends[entry.key];
-    std::size_t before = reader.fault_count();
     BackendSettings settings;
     settings.name = entry.key;
     read_keys(reader, entry.value, backend_keys(), settings);
-    if (reader.fault_count() == before) {
+    if (reader.fault_count() == faults_before) {
       backend = std::make_shared<const BackendSettings>(std::move(settings));
     }
   });

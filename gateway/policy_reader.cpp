@@ -345,7 +345,7 @@ std::string did_you_mean(std::string_view word, const std::vector<std::string_vi
       best_distance = distance;
     }
   }
-  return best.empty() ? "" : fmt::format(" (did you mean '{}'?)", best);
+  return best.empty() ? "" : fmt::format(" (did you mean '{}'?)", printable(best));
 }
 
 bool PolicyReader::check_keys(const YamlNode& node, const std::vector<std::string_view>& known) {
@@ -394,7 +394,7 @@ Mark mark_at(const YamlNode& node, std::string_view key) {
 }
 
 void read_named(PolicyReader& reader, const YamlNode& node,
-                const std::function<void(const YamlEntry&)>& read) {
+                const std::function<void(const YamlEntry&, std::size_t)>& read) {
   if (node.kind != YamlNode::Kind::Map) {
     reader.unexpected(node, "a mapping of names");
     return;
@@ -407,13 +407,14 @@ void read_named(PolicyReader& reader, const YamlNode& node,
     return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-';
   };
   for (const YamlEntry& entry : node.entries) {
+    const std::size_t faults_before = reader.fault_count();
     if (entry.key.empty() || entry.key.size() > policy_name_octets_max ||
         !std::all_of(entry.key.begin(), entry.key.end(), fits)) {
       reader.fault(entry.key_mark,
                    fmt::format("a name has letters, digits, '-' and '_', at most {}: not '{}'",
                                policy_name_octets_max, printable(entry.key)));
     }
-    read(entry);
+    read(entry, faults_before);
   }
 }
 

@@ -251,9 +251,10 @@ Type<Into> mapping(std::vector<Key<Into>> keys) {
 }
 
 // A mapping whose keys are names that the operator chose: [A-Za-z0-9_-], at most
-// policy_name_octets_max.
+// policy_name_octets_max. `read` is also told how many faults there were before this entry: it is
+// good if there are no more behind it.
 void read_named(PolicyReader& reader, const YamlNode& node,
-                const std::function<void(const YamlEntry&)>& read);
+                const std::function<void(const YamlEntry&, std::size_t faults_before)>& read);
 
 // The place of a key's value, or of the mapping where it was left out.
 Mark mark_at(const YamlNode& node, std::string_view key);

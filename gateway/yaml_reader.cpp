@@ -249,12 +249,13 @@ std::optional<YamlFault> find_foreign_octet(std::string_view text) {
   if (std::size_t valid = valid_utf8_prefix(text); valid != text.size()) {
     return place(valid, "not UTF-8");
   }
-  auto foreign = [](unsigned char octet) {
-    return (octet < 0x20 && octet != '\t' && octet != '\n' && octet != '\r') || octet == 0x7f;
-  };
-  auto found = std::find_if(text.begin(), text.end(), foreign);
-  if (found != text.end()) {
-    return place(static_cast<std::size_t>(found - text.begin()), "a control character");
+  for (std::size_t at = 0; at < text.size(); ++at) {
+    const auto octet = static_cast<unsigned char>(text[at]);
+    // A CR alone is the end of a line to YAML 1.2 section 5.4, and to hardly anything else.
+    bool line_end = octet == '\n' || (octet == '\r' && text.substr(at + 1).starts_with('\n'));
+    if ((octet < 0x20 && octet != '\t' && !line_end) || octet == 0x7f) {
+      return place(at, "a control character");
+    }
   }
   return std::nullopt;
 }

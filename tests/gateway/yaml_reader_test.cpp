@@ -145,6 +145,7 @@ TEST_SUITE("YAML, read strictly") {
     CHECK(faults_of("a: \xed\xa0\x80") == "1:4 not UTF-8");
     CHECK(faults_of(std::string_view("a: \0", 4)) == "1:4 a control character");
     CHECK(faults_of("a: b\x1b") == "1:5 a control character");
+    CHECK(faults_of("a: b\rc: d") == "1:5 a control character");
     CHECK(faults_of("a: b\r\nc: d # é\r\n") == "");
   }
 
