@@ -102,6 +102,7 @@ void add_token(CLI::App& app, Arguments& arguments, Command& chosen) {
 int main(int argument_count, char** argument_values) {
   CLI::App app("A reverse-proxy authentication gateway for WebSockets.", "gatehouse");
   app.require_subcommand(1);
+  app.set_version_flag("--version", "gatehouse " GATEHOUSE_VERSION);
   Arguments arguments;
   Command chosen;
 

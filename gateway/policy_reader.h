@@ -8,7 +8,6 @@
 #include <expected>
 #include <functional>
 #include <optional>
-#include <set>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -258,8 +257,5 @@ void read_named(PolicyReader& reader, const YamlNode& node,
 
 // The place of a key's value, or of the mapping where it was left out.
 Mark mark_at(const YamlNode& node, std::string_view key);
-
-// For what only a call can tell: "unknown key 'orgins' (did you mean 'origins'?)".
-std::string did_you_mean(std::string_view word, const std::vector<std::string_view>& known);
 
 }  // namespace gateway

@@ -7,6 +7,7 @@
 
 #include "gateway/policy_conditions.h"
 #include "gateway/policy_limits.h"
+#include "gateway/spelling.h"
 #include "gateway/utf8_text.h"
 
 namespace gateway {

@@ -32,7 +32,4 @@ std::expected<BackendServer, std::string> parse_server(std::string_view url);
 std::string show_duration(Milliseconds duration);
 std::string show_size(std::uint64_t octets);
 
-// How many single letters lie between two words (optimal string alignment): for "did you mean".
-std::size_t edit_distance(std::string_view a, std::string_view b);
-
 }  // namespace gateway

@@ -9,8 +9,8 @@
 #include <jansson.h>
 
 #include "auth/issue.h"
-#include "gateway/policy_reader.h"
 #include "gateway/policy_values.h"
+#include "gateway/spelling.h"
 #include "gateway/utf8_text.h"
 
 namespace gateway {

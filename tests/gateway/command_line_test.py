@@ -99,9 +99,10 @@ class Usage(Test):
             self.assertIn(command, run("--help").stdout)
 
     def test_version(self):
-        answer = run("version")
-        self.assertEqual(answer.returncode, 0)
-        self.assertRegex(answer.stdout, r"^gatehouse \d+\.\d+\.\d+\n$")
+        for argument in ("version", "--version"):
+            answer = run(argument)
+            self.assertEqual(answer.returncode, 0)
+            self.assertRegex(answer.stdout, r"^gatehouse \d+\.\d+\.\d+\n$")
 
     def test_rooms_are_not_built_yet(self):
         for option in ("--join", "--publish"):

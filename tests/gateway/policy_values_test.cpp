@@ -136,14 +136,3 @@ TEST_SUITE("servers of a backend") {
     CHECK(parse_server("wss://a").error() == "'wss://' is not built yet");
   }
 }
-
-TEST_SUITE("did you mean") {
-  TEST_CASE("one letter more, less, another or two swapped is one apart") {
-    CHECK(edit_distance("origins", "origins") == 0);
-    CHECK(edit_distance("orgins", "origins") == 1);
-    CHECK(edit_distance("originss", "origins") == 1);
-    CHECK(edit_distance("oryins", "origins") == 2);
-    CHECK(edit_distance("oirgins", "origins") == 1);
-    CHECK(edit_distance("", "abc") == 3);
-  }
-}
