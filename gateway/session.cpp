@@ -111,19 +111,19 @@ Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration
   switch (identity_.route->connection_limits.on_exceed) {
     case OnExceed::Throttle:
       report_limit(limit, LimitAction::Throttle);
-      return {Verdict::Kind::Hold, std::max<proxy::Duration>(wait, throttle_wait_min), {}};
+      return {Verdict::Kind::Hold, std::max<proxy::Duration>(wait, throttle_wait_min)};
     case OnExceed::Drop:
       // Of a message whose beginning has gone on nothing can be dropped.
       if (!begins_message) break;
       message_charged_ = false;
       report_limit(limit, LimitAction::Drop);
-      return {Verdict::Kind::Swallow, {}, {}};
+      return {Verdict::Kind::Swallow};
     case OnExceed::Close:
       break;
   }
   report_limit(limit, LimitAction::Close);
   const auto& row = row_of(Goodbye::LimitExceeded);
-  return {Verdict::Kind::Close, {}, {row.code, std::string(row.reason)}};
+  return {Verdict::Kind::Close, {}, row.code, row.reason};
 }
 
 void Session::report_limit(AuditedLimit limit, LimitAction action) {

@@ -125,7 +125,7 @@ bool Connection::read_step(const FrameReader::Step& step, std::string_view rest,
 bool Connection::decide(std::string_view rest, Pieces& pieces) {
   if (state_ != State::Open) return true;
   if (swallowing_ && !reader_.begins_message()) return true;
-  auto verdict = observer_.admit(*this, reader_.header());
+  const auto verdict = observer_.admit(*this, reader_.header());
   swallowing_ = verdict.kind == Verdict::Kind::Swallow;
   if (verdict.kind == Verdict::Kind::Hold) {
     hold(rest, verdict.wait);
@@ -133,7 +133,7 @@ bool Connection::decide(std::string_view rest, Pieces& pieces) {
   }
   if (verdict.kind == Verdict::Kind::Close) {
     pieces.flush();
-    end({Ending::Cause::Refused, std::move(verdict.close)});
+    end({Ending::Cause::Refused, {verdict.code, std::string(verdict.reason)}});
   }
   return true;
 }

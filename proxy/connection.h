@@ -37,11 +37,12 @@ struct Verdict {
     Pass,
     Swallow,  // this frame and the rest of its message are read and dropped
     Hold,     // reading stops; the same frame is asked about again after `wait`
-    Close,    // the connection ends with `close`; what passed before it still goes on
+    Close,    // the connection ends with `code`; what passed before it still goes on
   };
   Kind kind = Kind::Pass;
   Duration wait{};
-  Close close{};
+  StatusCode code = StatusCode::NormalClosure;  // of Close
+  std::string_view reason{};                    // of Close; a text of static life
 };
 
 struct Ending {

@@ -22,43 +22,45 @@ FrameReader::Step FrameReader::next(std::string_view& input, const ReaderLimits&
 }
 
 FrameReader::Step FrameReader::read_header(std::string_view& input, const ReaderLimits& limits) {
-  FrameHeader header;
-  std::string_view octets = input;
-  if (partial_header_octets_ > 0) {
-    auto more = std::min(input.size(), partial_header_.size() - partial_header_octets_);
-    std::memcpy(partial_header_.data() + partial_header_octets_, input.data(), more);
-    octets = {partial_header_.data(), partial_header_octets_ + more};
-  }
-  auto size = parse_frame_header(octets, masked_, header);
+  if (partial_header_octets_ > 0) return complete_header(input, limits);
+  auto size = parse_frame_header(input, masked_, header_);
   if (!size) return fail(StatusCode::ProtocolError);
-  if (*size == 0) {
-    if (partial_header_octets_ == 0) {
-      std::memcpy(partial_header_.data(), input.data(), input.size());
-    }
-    partial_header_octets_ = static_cast<std::uint8_t>(octets.size());
-    input = {};
-    return {Kind::NeedsMore, {}};
-  }
-  bool came_whole = partial_header_octets_ == 0;
-  auto taken = *size - partial_header_octets_;
-  auto header_octets = came_whole ? input.substr(0, taken) : std::string_view{};
-  input.remove_prefix(taken);
-  partial_header_octets_ = 0;
-  taken_ = offset_ = 0;
-  if (!is_control(header.opcode)) {
-    header_ = header;
-    return begin_data_frame(header_octets, limits);
-  }
-  // A control frame lies between the fragments of a message and leaves its state alone, but for
-  // header_, which is that of a data frame that is complete.
-  header_ = header;
-  state_ = State::Control;
-  control_.clear();
-  return read_control(input);
+  if (*size == 0) return keep_partial_header(input);
+  auto header_octets = input.substr(0, *size);
+  input.remove_prefix(*size);
+  return begin_frame(header_octets, input, limits);
 }
 
-FrameReader::Step FrameReader::begin_data_frame(std::string_view header_octets,
-                                                const ReaderLimits& limits) {
+FrameReader::Step FrameReader::keep_partial_header(std::string_view& input) {
+  auto room = partial_header_.size() - partial_header_octets_;
+  auto kept = input.copy(partial_header_.data() + partial_header_octets_, room);
+  partial_header_octets_ = static_cast<std::uint8_t>(partial_header_octets_ + kept);
+  input = {};
+  return {Kind::NeedsMore, {}};
+}
+
+FrameReader::Step FrameReader::complete_header(std::string_view& input,
+                                               const ReaderLimits& limits) {
+  std::size_t before = partial_header_octets_;
+  auto whole = partial_header_;
+  auto size = before + input.copy(whole.data() + before, whole.size() - before);
+  auto parsed = parse_frame_header({whole.data(), size}, masked_, header_);
+  if (!parsed) return fail(StatusCode::ProtocolError);
+  if (*parsed == 0) return keep_partial_header(input);
+  input.remove_prefix(*parsed - before);
+  partial_header_octets_ = 0;
+  return begin_frame({}, input, limits);
+}
+
+FrameReader::Step FrameReader::begin_frame(std::string_view header_octets, std::string_view& input,
+                                           const ReaderLimits& limits) {
+  taken_ = offset_ = 0;
+  if (is_control(header_.opcode)) {
+    // It lies between the fragments of a message, and leaves what is known of that alone.
+    state_ = State::Control;
+    control_.clear();
+    return read_control(input);
+  }
   // Section 5.4: a continuation continues something, and nothing else comes in between.
   if (in_message_ == begins_message()) return fail(StatusCode::ProtocolError);
   if (begins_message()) {

@@ -57,7 +57,10 @@ class FrameReader {
   enum class State : std::uint8_t { Header, Payload, Control, Dead };
 
   Step read_header(std::string_view& input, const ReaderLimits& limits);
-  Step begin_data_frame(std::string_view header_octets, const ReaderLimits& limits);
+  Step complete_header(std::string_view& input, const ReaderLimits& limits);
+  Step keep_partial_header(std::string_view& input);
+  Step begin_frame(std::string_view header_octets, std::string_view& input,
+                   const ReaderLimits& limits);
   Step read_payload(std::string_view& input);
   Step read_control(std::string_view& input);
   Step fail(StatusCode code);

@@ -176,7 +176,7 @@ TEST_SUITE("relay: the gate") {
   TEST_CASE_FIXTURE(Fixture, "a message that is held stops the reading and loses nothing") {
     int refusals = 2;
     gate.verdict = [&](auto&) -> proxy::Verdict {
-      if (refusals-- > 0) return {proxy::Verdict::Kind::Hold, 100ms, {}};
+      if (refusals-- > 0) return {proxy::Verdict::Kind::Hold, 100ms};
       return {};
     };
     client->send(masked(0x81, "one") + masked(0x81, "two"));
@@ -193,7 +193,7 @@ TEST_SUITE("relay: the gate") {
   TEST_CASE_FIXTURE(Fixture, "what passed before a verdict to close still goes on") {
     gate.verdict = [](auto& frame) -> proxy::Verdict {
       if (frame.payload_octets < 5) return {};
-      return {proxy::Verdict::Kind::Close, {}, {proxy::StatusCode::PolicyViolation, "limit"}};
+      return {proxy::Verdict::Kind::Close, {}, proxy::StatusCode::PolicyViolation, "limit"};
     };
     client->send(masked(0x81, "ok") + masked(0x81, "too much") + masked(0x81, "no"));
     CHECK(at_backend() == Frames{{0x81, true, "ok"}, close_frame(true, 1001)});
@@ -203,7 +203,7 @@ TEST_SUITE("relay: the gate") {
   }
 
   TEST_CASE_FIXTURE(Fixture, "a held client that is closed is read again, for its answer") {
-    gate.verdict = [](auto&) -> proxy::Verdict { return {proxy::Verdict::Kind::Hold, 1h, {}}; };
+    gate.verdict = [](auto&) -> proxy::Verdict { return {proxy::Verdict::Kind::Hold, 1h}; };
     client->send(masked(0x81, "one"));
     relay.close(proxy::StatusCode::ServiceRestart, "");
     CHECK(client->reading);
