@@ -26,12 +26,12 @@ bool deeper_than(std::string_view text, std::size_t depth_max) {
 
 }  // namespace
 
-std::string dump_json(const json_t* object) {
+std::string dump_json(const json_t* value) {
   struct ReleaseText {
     void operator()(char* text) const { std::free(text); }
   };
-  const std::unique_ptr<char, ReleaseText> text(json_dumps(object, JSON_COMPACT));
-  return text ? text.get() : "{}";
+  const std::unique_ptr<char, ReleaseText> text(json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY));
+  return text ? text.get() : "null";
 }
 
 std::expected<OwnedJson, JsonError> parse_json_object(std::string_view text) {

@@ -16,8 +16,8 @@ struct ReleaseJson {
 };
 using OwnedJson = std::unique_ptr<json_t, ReleaseJson>;
 
-// Compact; "{}" where there is no memory for it.
-std::string dump_json(const json_t* object);
+// Compact; "null" where there is no memory for it.
+std::string dump_json(const json_t* value);
 
 enum class JsonError : std::uint8_t {
   Malformed,  // not one JSON object (RFC 8259) in UTF-8, a NUL in a string, a number out of range

@@ -80,7 +80,14 @@ TEST_SUITE("Claims") {
     CHECK(found.to_json(std::vector<std::string>{"d", "none", "/b/c", "a"}) ==
           R"({"d":"x","/b/c":[true],"a":1})");
     CHECK(found.to_json(std::vector<std::string>{}) == "{}");
+    CHECK(found.to_json(std::vector<std::string>{"a", "d", "a"}) == R"({"a":1,"d":"x"})");
+    CHECK(found.to_json(std::vector<std::string>{"\xff", "a"}) == R"({"a":1})");
     CHECK(found.to_json() == R"({"a":1,"b":{"c":[true]},"d":"x"})");
+  }
+
+  TEST_CASE("a name is escaped as JSON is") {
+    CHECK(claims(R"({"a\"\n":"\"\u0001"})").to_json(std::vector<std::string>{"a\"\n"}) ==
+          R"({"a\"\n":"\"\u0001"})");
   }
 
   TEST_CASE("a claim lives as long as any copy of the claims") {
