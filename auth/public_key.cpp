@@ -80,6 +80,12 @@ class PublicKey final : public Key {
  private:
   bool verifies_digest(const Ready& ready, std::string_view signing_input,
                        std::string_view signature) const {
+    // RFC 8017 sections 8.1.2 and 8.2.2, step 1. OpenSSL does not ask RSASSA-PSS for it: a
+    // signature that begins with a zero octet would be good without that octet, too.
+    if (ready.scheme->padding != 0 &&
+        signature.size() != static_cast<std::size_t>(EVP_PKEY_get_size(key_.get()))) {
+      return false;
+    }
     std::string der;
     if (const std::size_t octets = ready.scheme->coordinate_octets; octets != 0) {
       der = ecdsa_der(signature, octets);

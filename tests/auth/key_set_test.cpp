@@ -177,6 +177,21 @@ TEST_SUITE("Signatures") {
     CHECK(keys.verify(Algorithm::HS256, "", signed_text, mac, now) == Verdict::BadSignature);
   }
 
+  TEST_CASE("an RSA signature that begins with zero is not shorter for that (RFC 8017, 8.1.2)") {
+    const KeySet keys = keys_of_pem(tests::rsa_key().public_pem());
+    for (const Algorithm algorithm : {Algorithm::RS256, Algorithm::PS256}) {
+      CAPTURE(name_of(algorithm));
+      std::string signed_text = "a";
+      std::string signature;
+      while ((signature = tests::sign(algorithm, signed_text)).front() != '\0') {
+        signed_text.push_back('a');
+      }
+      CHECK(keys.verify(algorithm, "", signed_text, signature, now) == Verdict::Verified);
+      signature.erase(0, 1);
+      CHECK(keys.verify(algorithm, "", signed_text, signature, now) == Verdict::BadSignature);
+    }
+  }
+
   TEST_CASE("the psychic signature: r or s of zero, or of the curve's order, signs nothing") {
     for (const Algorithm algorithm : {Algorithm::ES256, Algorithm::ES384, Algorithm::ES512}) {
       CAPTURE(name_of(algorithm));
