@@ -80,7 +80,8 @@ void Connection::read(std::string_view input, bool undecided) {
   bool goes_on = !undecided || decide(input, pieces);
   while (goes_on) {
     auto step = reader_.next(input, settings_.reader);
-    goes_on = read_step(step, input, pieces);
+    goes_on = step.kind == FrameReader::Kind::Message ? pass_message(step.octets, input, pieces)
+                                                      : read_step(step, input, pieces);
   }
   pieces.flush();
   answer_ping();
@@ -121,6 +122,28 @@ bool Connection::read_step(const FrameReader::Step& step, std::string_view rest,
   return true;
 }
 
+// False: the message waits for its verdict.
+bool Connection::pass_message(std::string_view frame, std::string_view rest, Pieces& pieces) {
+  if (state_ != State::Open) return true;
+  const auto verdict = observer_.admit(*this, reader_.header());
+  switch (verdict.kind) {
+    case Verdict::Kind::Pass:
+      received_.octets += reader_.header().payload_octets;
+      ++received_.messages;
+      pieces.add(frame);
+      return true;
+    case Verdict::Kind::Swallow:
+      return true;
+    case Verdict::Kind::Hold:
+      hold({frame.data(), frame.size() + rest.size()}, false, verdict.wait);
+      return false;
+    case Verdict::Kind::Close:
+      refuse(verdict, pieces);
+      return true;
+  }
+  std::unreachable();
+}
+
 // False: the frame waits for its verdict.
 bool Connection::decide(std::string_view rest, Pieces& pieces) {
   if (state_ != State::Open) return true;
@@ -128,14 +151,16 @@ bool Connection::decide(std::string_view rest, Pieces& pieces) {
   const auto verdict = observer_.admit(*this, reader_.header());
   swallowing_ = verdict.kind == Verdict::Kind::Swallow;
   if (verdict.kind == Verdict::Kind::Hold) {
-    hold(rest, verdict.wait);
+    hold(rest, true, verdict.wait);
     return false;
   }
-  if (verdict.kind == Verdict::Kind::Close) {
-    pieces.flush();
-    end({Ending::Cause::Refused, {verdict.code, std::string(verdict.reason)}});
-  }
+  if (verdict.kind == Verdict::Kind::Close) refuse(verdict, pieces);
   return true;
+}
+
+void Connection::refuse(const Verdict& verdict, Pieces& pieces) {
+  pieces.flush();
+  end({Ending::Cause::Refused, {verdict.code, std::string(verdict.reason)}});
 }
 
 // A frame that is here as a whole goes on as it came. Of any other each piece becomes a frame of
@@ -160,16 +185,17 @@ void Connection::pass(std::string_view payload, Pieces& pieces) {
   pieces.add(payload);
 }
 
-void Connection::hold(std::string_view rest, Duration wait) {
-  if (!held_) held_.reset(new Held{{}, {timers_, [this] { on_held_due(); }}});
+void Connection::hold(std::string_view rest, bool mid_frame, Duration wait) {
+  if (!held_) held_.reset(new Held{{}, false, {timers_, [this] { on_held_due(); }}});
   held_->octets = rest;
+  held_->mid_frame = mid_frame;
   held_->due.arm(wait);
   set_paused(Pause::Held, true);
 }
 
 void Connection::on_held_due() {
   auto octets = std::exchange(held_->octets, {});
-  read(octets, true);
+  read(octets, held_->mid_frame);
   if (!held_->due.armed()) set_paused(Pause::Held, false);
 }
 

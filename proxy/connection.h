@@ -107,6 +107,7 @@ class Connection final : private Transport::Observer {
 
   struct Held {  // frames that wait for their verdict
     std::string octets;
+    bool mid_frame;  // the header of the first has been read
     Timer due;
   };
   class Pieces;
@@ -117,9 +118,11 @@ class Connection final : private Transport::Observer {
 
   void read(std::string_view input, bool undecided);
   bool read_step(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);
+  bool pass_message(std::string_view frame, std::string_view rest, Pieces& pieces);
   bool decide(std::string_view rest, Pieces& pieces);
   void pass(std::string_view payload, Pieces& pieces);
-  void hold(std::string_view rest, Duration wait);
+  void refuse(const Verdict& verdict, Pieces& pieces);
+  void hold(std::string_view rest, bool mid_frame, Duration wait);
   void on_held_due();
   void on_ping(std::string_view payload);
   void answer_ping();

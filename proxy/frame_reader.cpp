@@ -26,9 +26,30 @@ FrameReader::Step FrameReader::read_header(std::string_view& input, const Reader
   auto size = parse_frame_header(input, masked_, header_);
   if (!size) return fail(StatusCode::ProtocolError);
   if (*size == 0) return keep_partial_header(input);
+  bool is_message = header_.fin && begins_message() && !is_control(header_.opcode) && !in_message_;
+  if (is_message && header_.payload_octets <= input.size() - *size) {
+    return read_whole_message(input, *size, limits);
+  }
   auto header_octets = input.substr(0, *size);
   input.remove_prefix(*size);
   return begin_frame(header_octets, input, limits);
+}
+
+// Most messages are this, so it is one step and leaves no state behind.
+FrameReader::Step FrameReader::read_whole_message(std::string_view& input,
+                                                  std::size_t header_octets,
+                                                  const ReaderLimits& limits) {
+  if (header_.payload_octets > limits.message_octets_max) return fail(StatusCode::MessageTooBig);
+  auto frame = input.substr(0, header_octets + header_.payload_octets);
+  if (header_.opcode == Opcode::Text) {
+    Utf8Validator utf8;
+    auto payload = frame.substr(header_octets);
+    bool valid =
+        masked_ ? utf8.receive_masked(payload, header_.masking_key, 0) : utf8.receive(payload);
+    if (!valid || !utf8.complete()) return fail(StatusCode::InvalidPayload);
+  }
+  input.remove_prefix(frame.size());
+  return {Kind::Message, frame};
 }
 
 FrameReader::Step FrameReader::keep_partial_header(std::string_view& input) {

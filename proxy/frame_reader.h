@@ -26,6 +26,8 @@ class FrameReader {
  public:
   enum class Kind : std::uint8_t {
     NeedsMore,  // all input has been taken
+    Message,    // one in a single frame that is here as a whole: header and payload as they came.
+                // Reading it again, from its first octet, gives the same
     DataFrame,  // the header of one, in header(); nothing of its payload has been read
     Payload,    // the next octets of that frame, as they came (masked where the sender masks)
     Ping,
@@ -35,15 +37,15 @@ class FrameReader {
   };
   struct Step {
     Kind kind;
-    // DataFrame: the header as it came, empty if it came in parts. Payload: a view into the input.
+    // Message, Payload: a view into the input. DataFrame: the header as it came, empty if in parts.
     // Ping, Pong, Close: the unmasked payload, until the next call.
     std::string_view octets;
   };
 
   explicit FrameReader(Role us) : masked_(us == Role::Server) {}
 
-  // Takes the next step off the front of `input`. A frame gives one DataFrame and at least one
-  // Payload, also when that is empty.
+  // Takes the next step off the front of `input`. A data frame that is no Message gives one
+  // DataFrame and at least one Payload, also when that is empty.
   Step next(std::string_view& input, const ReaderLimits& limits);
 
   const FrameHeader& header() const { return header_; }  // of the latest data frame
@@ -57,6 +59,8 @@ class FrameReader {
   enum class State : std::uint8_t { Header, Payload, Control, Dead };
 
   Step read_header(std::string_view& input, const ReaderLimits& limits);
+  Step read_whole_message(std::string_view& input, std::size_t header_octets,
+                          const ReaderLimits& limits);
   Step complete_header(std::string_view& input, const ReaderLimits& limits);
   Step keep_partial_header(std::string_view& input);
   Step begin_frame(std::string_view header_octets, std::string_view& input,

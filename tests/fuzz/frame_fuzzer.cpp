@@ -102,12 +102,19 @@ Outcome read_with_ours(std::string_view input, std::size_t step) {
       if (next.kind == Kind::DataFrame && reader.begins_message()) {
         message = static_cast<char>(reader.header().opcode);
       }
-      if (next.kind != Kind::Payload) continue;
+      if (next.kind == Kind::Message) {
+        message = static_cast<char>(reader.header().opcode);
+        next.octets.remove_prefix(next.octets.size() - reader.header().payload_octets);
+      } else if (next.kind != Kind::Payload) {
+        continue;
+      }
+      auto offset = next.kind == Kind::Message ? 0 : reader.offset();
       for (std::size_t i = 0; i < next.octets.size(); ++i) {
-        auto key = reader.header().masking_key[(reader.offset() + i) % 4];
+        auto key = reader.header().masking_key[(offset + i) % 4];
         message += static_cast<char>(next.octets[i] ^ key);
       }
-      if (reader.message_complete()) outcome.messages.push_back(message);
+      bool complete = next.kind == Kind::Message || reader.message_complete();
+      if (complete) outcome.messages.push_back(message);
     }
   }
   // A Close that is not complete yet: wslay may have judged its code already.

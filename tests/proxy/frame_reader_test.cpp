@@ -38,12 +38,18 @@ Outcome read(proxy::Role us, std::string_view octets, std::size_t step,
       if (next.kind == Kind::Ping) outcome.controls.push_back("ping " + std::string(next.octets));
       if (next.kind == Kind::Pong) outcome.controls.push_back("pong " + std::string(next.octets));
       if (next.kind == Kind::Close) outcome.controls.push_back("close " + std::string(next.octets));
-      if (next.kind != Kind::Payload) continue;
+      if (next.kind == Kind::Message) {
+        next.octets.remove_prefix(next.octets.size() - reader.header().payload_octets);
+      } else if (next.kind != Kind::Payload) {
+        continue;
+      }
       for (std::size_t i = 0; i < next.octets.size(); ++i) {
-        auto key = reader.header().masking_key[(reader.offset() + i) % 4];
+        auto offset = next.kind == Kind::Message ? 0 : reader.offset();
+        auto key = reader.header().masking_key[(offset + i) % 4];
         message += static_cast<char>(next.octets[i] ^ (reader.header().masked ? key : 0));
       }
-      if (reader.message_complete()) outcome.messages.push_back(std::exchange(message, {}));
+      if (next.kind == Kind::Message || reader.message_complete())
+        outcome.messages.push_back(std::exchange(message, {}));
     }
   }
   return outcome;
