@@ -4,6 +4,7 @@
 #include <charconv>
 #include <cstdlib>
 #include <filesystem>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -234,10 +235,14 @@ void PolicyReader::refuse(const YamlNode& node, std::string_view what) {
 
 namespace {
 
+// What has the same place stays in the order in which it was said.
 std::vector<PolicyError> in_file_order(std::vector<PolicyError> errors) {
-  std::stable_sort(errors.begin(), errors.end(), [](const PolicyError& a, const PolicyError& b) {
-    return std::pair(a.line, a.column) < std::pair(b.line, b.column);
-  });
+  std::multimap<std::pair<int, int>, PolicyError> by_place;
+  for (PolicyError& error : errors) {
+    by_place.emplace(std::pair(error.line, error.column), std::move(error));
+  }
+  errors.clear();
+  for (auto& [place, error] : by_place) errors.push_back(std::move(error));
   return errors;
 }
 
