@@ -128,6 +128,8 @@ void Server::run() {
   for (int number : {SIGTERM, SIGINT}) {
     signals_.watch(number, [this] { on_terminate(); });
   }
+  // Its default action would end the process.
+  signals_.watch(SIGHUP, [this] { log_.write(LogLevel::Warn, "reload_not_built"); });
   audit_.started(GATEHOUSE_VERSION, listen_text(*policy_), policy_->admin.to_string(),
                  worker_count_);
   if (connections_max_ < policy_->connections_max) {
