@@ -66,7 +66,8 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
       messages_(identity_.route->connection_limits.messages, opened_),
       octets_(identity_.route->connection_limits.octets, opened_),
       token_end_(host.timers(), [this] { say_goodbye(Goodbye::TokenEnded, {}); }),
-      relay_(std::move(client.client), std::move(client.backend), settings, host.timers(), *this) {
+      relay_(std::move(client.client), std::move(client.backend), settings, host.timers(),
+             host.flushes(), *this) {
   if (good_until_) {
     auto left = *good_until_ - host.timers().now().wall;
     token_end_.arm(std::max<proxy::Duration>(left, proxy::Duration::zero()));
@@ -106,6 +107,8 @@ Verdict Session::admit(const proxy::FrameHeader& frame) {
   message_charged_ = false;
   return {};
 }
+
+Verdict Session::judge(Relay::Side, const proxy::Message&) { return {}; }
 
 Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait) {
   switch (identity_.route->connection_limits.on_exceed) {

@@ -22,6 +22,7 @@ class Session final : private proxy::Relay::Gate {
   class Host {
    public:
     virtual proxy::Timers& timers() = 0;
+    virtual proxy::FlushList& flushes() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual void retire(Session& session) = 0;  // the last call
@@ -46,6 +47,7 @@ class Session final : private proxy::Relay::Gate {
 
  private:
   proxy::Verdict admit(const proxy::FrameHeader& frame) override;
+  proxy::Verdict judge(proxy::Relay::Side from, const proxy::Message& message) override;
   void on_ending(proxy::Relay::Side first, const proxy::Ending& ending,
                  const proxy::Close& told) override;
   void on_client_gone() override;

@@ -49,6 +49,7 @@ class Worker final : private proxy::Listener::Observer,
 
   proxy::Loop& loop() override { return loop_; }
   proxy::Timers& timers() override { return loop_.timers(); }
+  proxy::FlushList& flushes() override { return loop_.flushes(); }
   const std::shared_ptr<const Policy>& policy() override { return policy_; }
   Ledger& ledger() override { return ledger_; }
   proxy::Servers& servers_of(const BackendSettings& backend) override;

@@ -1,5 +1,6 @@
 #include "proxy/connection.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -52,8 +53,10 @@ class Connection::Pieces {
 };
 
 Connection::Connection(std::unique_ptr<Transport> transport, Role us,
-                       const ConnectionSettings& settings, Timers& timers, Observer& observer)
-    : role_(us),
+                       const ConnectionSettings& settings, Timers& timers, FlushList& flushes,
+                       Observer& observer)
+    : FlushList::Member(flushes),
+      role_(us),
       settings_(settings),
       timers_(timers),
       observer_(observer),
@@ -68,16 +71,16 @@ void Connection::start(std::string_view early) {
   if (state_ != State::Open) return;  // the other side's early octets ended it
   transport_->set_reading(true);
   heartbeat_.arm(settings_.ping_interval);
-  if (!early.empty()) read(early, false);
+  if (!early.empty()) read(early, Undecided::Nothing);
 }
 
 // --- what the peer sends ---
 
-void Connection::on_octets(std::string_view octets) { read(octets, false); }
+void Connection::on_octets(std::string_view octets) { read(octets, Undecided::Nothing); }
 
-void Connection::read(std::string_view input, bool undecided) {
+void Connection::read(std::string_view input, Undecided undecided) {
   Pieces pieces(*this);
-  bool goes_on = !undecided || decide(input, pieces);
+  bool goes_on = settle(undecided, input, pieces);
   while (goes_on) {
     auto step = reader_.next(input, settings_.reader);
     goes_on = step.kind == FrameReader::Kind::Message ? pass_message(step.octets, input, pieces)
@@ -85,6 +88,19 @@ void Connection::read(std::string_view input, bool undecided) {
   }
   pieces.flush();
   answer_ping();
+}
+
+// False: its verdict is still to wait for.
+bool Connection::settle(Undecided undecided, std::string_view rest, Pieces& pieces) {
+  switch (undecided) {
+    case Undecided::Nothing:
+      return true;
+    case Undecided::Frame:
+      return decide(rest, pieces);
+    case Undecided::Message:
+      return judge_assembled(rest, pieces);
+  }
+  std::unreachable();
 }
 
 // False: there is nothing more to read now.
@@ -97,8 +113,7 @@ bool Connection::read_step(const FrameReader::Step& step, std::string_view rest,
       pieces.frame_header = step.octets;
       return decide(rest, pieces);
     case Kind::Payload:
-      pass(step.octets, pieces);
-      return true;
+      return pass(step.octets, rest, pieces);
     case Kind::Failed:
       pieces.flush();
       end({Ending::Cause::ProtocolError, {reader_.failure(), {}}});
@@ -130,18 +145,61 @@ bool Connection::pass_message(std::string_view frame, std::string_view rest, Pie
     case Verdict::Kind::Pass:
       received_.octets += reader_.header().payload_octets;
       ++received_.messages;
+      if (settings_.whole_messages) return judge_in_place(frame, rest, pieces);
       pieces.add(frame);
       return true;
     case Verdict::Kind::Swallow:
       return true;
     case Verdict::Kind::Hold:
-      hold({frame.data(), frame.size() + rest.size()}, false, verdict.wait);
+      hold({frame.data(), frame.size() + rest.size()}, Undecided::Nothing, verdict.wait);
       return false;
     case Verdict::Kind::Close:
       refuse(verdict, pieces);
       return true;
   }
   std::unreachable();
+}
+
+// A message that is one frame goes on as it came. False: it waits for its verdict.
+bool Connection::judge_in_place(std::string_view frame, std::string_view rest, Pieces& pieces) {
+  const auto& header = reader_.header();
+  auto payload = frame.substr(frame.size() - header.payload_octets);
+  const auto verdict = observer_.judge(*this, {header.opcode, unmasked_copy(payload, header)});
+  switch (verdict.kind) {
+    case Verdict::Kind::Pass:
+      pieces.add(frame);
+      return true;
+    case Verdict::Kind::Swallow:
+      return true;
+    case Verdict::Kind::Hold:
+      assembly_ = std::make_unique<MessageAssembly>(header.opcode);
+      assembly_->append(payload, header, 0);
+      hold(rest, Undecided::Message, verdict.wait);
+      return false;
+    case Verdict::Kind::Close:
+      refuse(verdict, pieces);
+      return true;
+  }
+  std::unreachable();
+}
+
+// One that came in parts, or had to wait, goes on as one frame of ours. False: it waits (again).
+bool Connection::judge_assembled(std::string_view rest, Pieces& pieces) {
+  const auto message = assembly_->message();
+  const auto verdict = observer_.judge(*this, message);
+  if (verdict.kind == Verdict::Kind::Hold) {
+    hold(rest, Undecided::Message, verdict.wait);
+    return false;
+  }
+  if (verdict.kind == Verdict::Kind::Close) refuse(verdict, pieces);
+  if (verdict.kind == Verdict::Kind::Pass) {
+    auto towards_peer = role_ == Role::Server ? Role::Client : Role::Server;
+    auto frame = write_frame(towards_peer, message.opcode, message.payload);
+    pieces.add(frame);
+    pieces.flush();
+  }
+  assembly_.reset();
+  return true;
 }
 
 // False: the frame waits for its verdict.
@@ -151,7 +209,7 @@ bool Connection::decide(std::string_view rest, Pieces& pieces) {
   const auto verdict = observer_.admit(*this, reader_.header());
   swallowing_ = verdict.kind == Verdict::Kind::Swallow;
   if (verdict.kind == Verdict::Kind::Hold) {
-    hold(rest, true, verdict.wait);
+    hold(rest, Undecided::Frame, verdict.wait);
     return false;
   }
   if (verdict.kind == Verdict::Kind::Close) refuse(verdict, pieces);
@@ -165,16 +223,19 @@ void Connection::refuse(const Verdict& verdict, Pieces& pieces) {
 
 // A frame that is here as a whole goes on as it came. Of any other each piece becomes a frame of
 // its own, so that a control frame of ours fits between any two writes (RFC 6455 section 5.4).
-void Connection::pass(std::string_view payload, Pieces& pieces) {
-  if (state_ != State::Open || swallowing_) return;
+// False: the message waits for its verdict.
+bool Connection::pass(std::string_view payload, std::string_view rest, Pieces& pieces) {
+  if (swallowing_) assembly_.reset();
+  if (state_ != State::Open || swallowing_) return true;
   received_.octets += payload.size();
   if (reader_.message_complete()) ++received_.messages;
+  if (settings_.whole_messages) return assemble(payload, rest, pieces);
   const auto& header = reader_.header();
   bool whole = payload.size() == header.payload_octets;
   if (whole && !pieces.frame_header.empty()) {
     pieces.add(pieces.frame_header);
     pieces.add(payload);
-    return;
+    return true;
   }
   FrameHeader piece = header;
   piece.fin = header.fin && reader_.frame_complete();
@@ -183,20 +244,34 @@ void Connection::pass(std::string_view payload, Pieces& pieces) {
   piece.payload_octets = payload.size();
   pieces.add_header(piece);
   pieces.add(payload);
+  return true;
 }
 
-void Connection::hold(std::string_view rest, bool mid_frame, Duration wait) {
-  if (!held_) held_.reset(new Held{{}, false, {timers_, [this] { on_held_due(); }}});
+// False: the message is here as a whole, and waits for its verdict.
+bool Connection::assemble(std::string_view payload, std::string_view rest, Pieces& pieces) {
+  const auto& header = reader_.header();
+  if (!assembly_) assembly_ = std::make_unique<MessageAssembly>(header.opcode);
+  assembly_->append(payload, header, reader_.offset());
+  return !reader_.message_complete() || judge_assembled(rest, pieces);
+}
+
+void Connection::hold(std::string_view rest, Undecided undecided, Duration wait) {
+  if (!held_) held_.reset(new Held{{}, {}, {timers_, [this] { on_held_due(); }}});
   held_->octets = rest;
-  held_->mid_frame = mid_frame;
+  held_->undecided = undecided;
   held_->due.arm(wait);
   set_paused(Pause::Held, true);
 }
 
 void Connection::on_held_due() {
   auto octets = std::exchange(held_->octets, {});
-  read(octets, held_->mid_frame);
+  read(octets, held_->undecided);
   if (!held_->due.armed()) set_paused(Pause::Held, false);
+}
+
+void Connection::resume() {
+  bool held = held_ && held_->due.armed() && held_->undecided == Undecided::Message;
+  if (held) held_->due.arm(Duration::zero());
 }
 
 bool Connection::control_frames_flood() {
@@ -245,9 +320,42 @@ void Connection::set_paused(Pause reason, bool paused) {
 
 void Connection::send(std::span<const std::string_view> frames) {
   if (state_ != State::Open) return;
+  write_outbox();
   for (auto octets : frames) written_octets_ += octets.size();
   transport_->write(frames);
   watch_unsent();
+}
+
+void Connection::queue(SharedOctets frame) {
+  if (state_ != State::Open || overflowed_) return;
+  written_octets_ += frame->size();
+  outbox_octets_ += frame->size();
+  outbox_.push_back(std::move(frame));
+  if (unsent() > settings_.unsent_octets_max) {
+    overflowed_ = true;
+    patience_.arm(Duration::zero());
+  } else {
+    flush_later();
+  }
+}
+
+// Behind what the kernel has not taken yet, frames wait as references and not as copies.
+void Connection::flush() {
+  if (state_ != State::Open || overflowed_) return;
+  if (transport_->unsent() == 0) write_outbox();
+  watch_unsent();
+}
+
+void Connection::write_outbox() {
+  constexpr std::size_t batch_max = 64;
+  std::array<std::string_view, batch_max> batch;
+  for (std::size_t begin = 0; begin < outbox_.size(); begin += batch_max) {
+    auto count = std::min(batch_max, outbox_.size() - begin);
+    for (std::size_t i = 0; i < count; ++i) batch[i] = *outbox_[begin + i];
+    transport_->write({batch.data(), count});
+  }
+  outbox_.clear();
+  outbox_octets_ = 0;
 }
 
 void Connection::write(std::string_view frame) {
@@ -257,7 +365,7 @@ void Connection::write(std::string_view frame) {
 }
 
 void Connection::watch_unsent() {
-  auto unsent = transport_->unsent();
+  auto unsent = this->unsent();
   if (unsent == 0) return;
   if (unsent >= settings_.unsent_octets_high) congested_ = true;
   if (patience_.armed()) return;
@@ -267,7 +375,8 @@ void Connection::watch_unsent() {
 }
 
 void Connection::on_sent() {
-  auto unsent = transport_->unsent();
+  flush();
+  auto unsent = this->unsent();
   if (congested_ && unsent <= settings_.unsent_octets_low) {
     congested_ = false;
     if (state_ == State::Open) observer_.on_relieved(*this);
@@ -278,17 +387,25 @@ void Connection::on_sent() {
 
 void Connection::on_patience() {
   if (last_chance_) return lose({Ending::Cause::Vanished, {}});
-  auto unsent = transport_->unsent();
+  if (overflowed_) return give_up_on_reader();
+  auto unsent = this->unsent();
   if (unsent == 0) return;
   if (auto taken = written_octets_ - unsent; taken != taken_octets_seen_) {
     taken_octets_seen_ = taken;
     quarters_without_progress_ = 0;
   } else if (++quarters_without_progress_ == 4) {
     if (state_ == State::Closing) return lose({Ending::Cause::Stalled, {}});
-    end({Ending::Cause::Stalled, {StatusCode::TryAgainLater, "reads too slowly"}});
-    return await_goodbye();
+    return give_up_on_reader();
   }
   patience_.arm(settings_.stall_timeout / 4);
+}
+
+void Connection::give_up_on_reader() {
+  outbox_ = {};
+  outbox_octets_ = 0;
+  overflowed_ = false;
+  end({Ending::Cause::Stalled, {StatusCode::TryAgainLater, "reads too slowly"}});
+  await_goodbye();
 }
 
 void Connection::on_heartbeat() {
@@ -296,7 +413,7 @@ void Connection::on_heartbeat() {
     return end({Ending::Cause::NoPong, {settings_.no_pong_code, "no pong in time"}});
   }
   // A peer that does not take what it was sent cannot have seen a Ping behind it: that is a stall.
-  bool reads = transport_->unsent() == 0;
+  bool reads = unsent() == 0;
   if (reads) write(write_frame(role_, Opcode::Ping, {}));
   pong_due_ = reads && !paused_;
   heartbeat_.arm(pong_due_ ? settings_.pong_timeout : settings_.ping_interval);
@@ -315,6 +432,7 @@ void Connection::close(StatusCode code, std::string_view reason) {
 void Connection::say_close(const Close& close) {
   set_paused(Pause::Held, false);
   set_paused(Pause::PeerCongested, false);  // to see the peer's answer
+  write_outbox();
   write(write_frame(role_, Opcode::Close, write_close(close)));
   state_ = State::Closing;
   pong_due_ = false;
@@ -323,7 +441,7 @@ void Connection::say_close(const Close& close) {
   if (held_) {
     // Dropped now, but the peer's Close may be among them or behind them.
     held_->due.disarm();
-    read(std::exchange(held_->octets, {}), false);
+    read(std::exchange(held_->octets, {}), Undecided::Nothing);
   }
 }
 

@@ -10,8 +10,12 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "proxy/flush_list.h"
 #include "proxy/frame_reader.h"
+#include "proxy/message.h"
+#include "proxy/octets.h"
 #include "proxy/status_code.h"
 #include "proxy/timers.h"
 #include "proxy/transport.h"
@@ -21,9 +25,11 @@ namespace proxy {
 // One for all connections of a route and side; outlives them.
 struct ConnectionSettings {
   ReaderLimits reader;
+  bool whole_messages = false;  // what comes is handed over message by message, not frame by frame
   std::uint32_t control_frames_per_second_max = 100;  // 0: not limited
   std::size_t unsent_octets_high = 256 * 1024;        // congested from here
   std::size_t unsent_octets_low = 128 * 1024;         // until it is back here
+  std::size_t unsent_octets_max = 1024 * 1024;  // of queue(): over it the peer reads too slowly
   Duration ping_interval = std::chrono::seconds(25);
   Duration pong_timeout = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
@@ -31,14 +37,17 @@ struct ConnectionSettings {
   StatusCode no_pong_code = StatusCode::GoingAway;  // what the peer is told that sent none
 };
 
-// What becomes of a data frame whose header has come.
+// What becomes of a data frame whose header has come, or of a message that has come as a whole.
 struct Verdict {
   enum class Kind : std::uint8_t {
     Pass,
     Swallow,  // this frame and the rest of its message are read and dropped
-    Hold,     // reading stops; the same frame is asked about again after `wait`
+    Hold,     // reading stops; the same is asked about again after `wait`
     Close,    // the connection ends with `code`; what passed before it still goes on
   };
+  // The wait for an answer that will come: see resume().
+  static constexpr Duration until_resumed = std::chrono::hours(24);
+
   Kind kind = Kind::Pass;
   Duration wait{};
   StatusCode code = StatusCode::NormalClosure;  // of Close
@@ -64,12 +73,14 @@ struct Tally {
   std::uint64_t octets = 0;
 };
 
-class Connection final : private Transport::Observer {
+class Connection final : private Transport::Observer, private FlushList::Member {
  public:
   class Observer {
    public:
     // The header of a data frame has come; nothing of it has gone on.
     virtual Verdict admit(Connection& from, const FrameHeader& frame) = 0;
+    // With whole_messages, once its frames were admitted: may it go on?
+    virtual Verdict judge(Connection& from, const Message& message) = 0;
     // Whole frames for the other side, in order; borrowed for the call.
     virtual void on_frames(Connection& from, std::span<const std::string_view> frames) = 0;
     virtual void on_relieved(Connection& from) = 0;  // was congested(), is no more
@@ -82,12 +93,20 @@ class Connection final : private Transport::Observer {
   };
 
   Connection(std::unique_ptr<Transport> transport, Role us, const ConnectionSettings& settings,
-             Timers& timers, Observer& observer);
+             Timers& timers, FlushList& flushes, Observer& observer);
 
   // Begins to read. `early`: octets that came behind the handshake. May call the observer.
   void start(std::string_view early);
 
   void send(std::span<const std::string_view> frames);
+
+  // A whole frame that waits, by reference, for the end of the iteration, or for as long as the
+  // peer does not read. A peer that leaves over unsent_octets_max waiting has stalled.
+  void queue(SharedOctets frame);
+
+  // A message that was held until_resumed is asked about again, soon.
+  void resume();
+
   void close(StatusCode code, std::string_view reason);
 
   // Off while the other side is congested: what this peer sends waits in the kernel, and since its
@@ -105,9 +124,16 @@ class Connection final : private Transport::Observer {
   enum class State : std::uint8_t { Open, Closing, Gone };
   enum class Pause : std::uint8_t { PeerCongested = 1, Held = 2 };
 
-  struct Held {  // frames that wait for their verdict
-    std::string octets;
-    bool mid_frame;  // the header of the first has been read
+  // What a verdict is awaited on.
+  enum class Undecided : std::uint8_t {
+    Nothing,
+    Frame,    // whose header has been read
+    Message,  // in assembly_
+  };
+
+  struct Held {
+    std::string octets;  // what came behind it, and itself unless it has been read
+    Undecided undecided;
     Timer due;
   };
   class Pieces;
@@ -116,13 +142,17 @@ class Connection final : private Transport::Observer {
   void on_sent() override;
   void on_gone(TransportError error) override;
 
-  void read(std::string_view input, bool undecided);
+  void read(std::string_view input, Undecided undecided);
+  bool settle(Undecided undecided, std::string_view rest, Pieces& pieces);
   bool read_step(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);
   bool pass_message(std::string_view frame, std::string_view rest, Pieces& pieces);
+  bool judge_in_place(std::string_view frame, std::string_view rest, Pieces& pieces);
+  bool judge_assembled(std::string_view rest, Pieces& pieces);
   bool decide(std::string_view rest, Pieces& pieces);
-  void pass(std::string_view payload, Pieces& pieces);
+  bool pass(std::string_view payload, std::string_view rest, Pieces& pieces);
+  bool assemble(std::string_view payload, std::string_view rest, Pieces& pieces);
   void refuse(const Verdict& verdict, Pieces& pieces);
-  void hold(std::string_view rest, bool mid_frame, Duration wait);
+  void hold(std::string_view rest, Undecided undecided, Duration wait);
   void on_held_due();
   void on_ping(std::string_view payload);
   void answer_ping();
@@ -131,9 +161,13 @@ class Connection final : private Transport::Observer {
   bool control_frames_flood();
 
   void write(std::string_view frame);
+  void flush() override;
+  void write_outbox();
+  std::size_t unsent() const { return transport_->unsent() + outbox_octets_; }
   void watch_unsent();
   void on_heartbeat();
   void on_patience();
+  void give_up_on_reader();
   void set_paused(Pause reason, bool paused);
   void say_close(const Close& close);
   void end(Ending ending);  // Open -> Closing, by the peer's doing or fault
@@ -149,6 +183,7 @@ class Connection final : private Transport::Observer {
   bool pong_due_ = false;
   bool finished_ = false;     // the stream's end has been asked for
   bool last_chance_ = false;  // when patience_ is over, so is the connection
+  bool overflowed_ = false;   // over unsent_octets_max: patience_ is over at once
   std::uint8_t quarters_without_progress_ = 0;
   std::uint32_t control_frames_ = 0;  // in the second that began at control_second_
   MonotonicTime control_second_{};
@@ -164,6 +199,10 @@ class Connection final : private Transport::Observer {
   Timer patience_;                     // for a peer that does not read, or does not answer a Close
   std::unique_ptr<std::string> ping_;  // the newest one that is not answered
   std::unique_ptr<Held> held_;
+  std::unique_ptr<MessageAssembly>
+      assembly_;                      // with whole_messages: of the one that comes in parts
+  std::vector<SharedOctets> outbox_;  // queued frames, in order
+  std::size_t outbox_octets_ = 0;
 };
 
 }  // namespace proxy

@@ -64,6 +64,7 @@ void Loop::wake() {
 }
 
 void Loop::before_sleep() {
+  flushes_.flush();
   // A destructor may retire more.
   while (!retired_.empty()) {
     auto retired = std::move(retired_);

@@ -1,11 +1,12 @@
 // One worker's event loop: libuv's loop, its clock and deadlines, and the end of each iteration,
-// when what was retired is destroyed.
+// when what was queued is written and what was retired is destroyed.
 #pragma once
 
 #include <cstddef>
 #include <memory>
 #include <vector>
 
+#include "proxy/flush_list.h"
 #include "proxy/timers.h"
 
 struct uv_loop_s;
@@ -25,6 +26,7 @@ class Loop {
   void stop();  // from a callback of this loop
 
   Timers& timers() { return timers_; }
+  FlushList& flushes() { return flushes_; }
 
   // Destruction waits for the end of the iteration, so an object may retire itself, or be retired
   // by one whom it called.
@@ -45,6 +47,7 @@ class Loop {
   void after_sleep();
 
   Timers timers_;
+  FlushList flushes_;
   std::unique_ptr<char[]> receive_buffer_;
   std::vector<std::unique_ptr<void, void (*)(void*)>> retired_;
   std::unique_ptr<Handles> handles_;

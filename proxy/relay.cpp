@@ -1,5 +1,7 @@
 #include "proxy/relay.h"
 
+#include <cassert>
+
 namespace proxy {
 
 namespace {
@@ -28,38 +30,61 @@ Close told_to_client(const Ending& of_backend) {
 
 }  // namespace
 
+Relay::Relay(std::unique_ptr<Transport> client, std::unique_ptr<Transport> backend,
+             const RelaySettings& settings, Timers& timers, FlushList& flushes, Gate& gate)
+    : gate_(gate),
+      client_(std::move(client), Role::Server, settings.client, timers, flushes, *this),
+      left_(backend ? 2 : 1) {
+  if (!backend) return;
+  Connection::Observer& observer = *this;
+  backend_ = std::make_unique<Connection>(std::move(backend), Role::Client, settings.backend,
+                                          timers, flushes, observer);
+}
+
 void Relay::start(std::string_view early_from_client, std::string_view early_from_backend) {
   client_.start(early_from_client);
-  backend_.start(early_from_backend);
+  if (backend_) backend_->start(early_from_backend);
 }
 
 void Relay::close(StatusCode code, std::string_view reason) {
   client_.close(code, reason);
-  backend_.close(StatusCode::GoingAway, {});
+  if (backend_) backend_->close(StatusCode::GoingAway, {});
+}
+
+Tally Relay::tally(Side from) const {
+  if (from == Side::Client) return client_.received();
+  return backend_ ? backend_->received() : Tally{};
 }
 
 Verdict Relay::admit(Connection& from, const FrameHeader& frame) {
   return side(from) == Side::Client ? gate_.admit(frame) : Verdict{};
 }
 
-void Relay::on_frames(Connection& from, std::span<const std::string_view> frames) {
-  auto& to = peer_of(from);
-  to.send(frames);
-  if (to.congested()) from.set_reading(false);
+Verdict Relay::judge(Connection& from, const Message& message) {
+  return gate_.judge(side(from), message);
 }
 
-void Relay::on_relieved(Connection& from) { peer_of(from).set_reading(true); }
+void Relay::on_frames(Connection& from, std::span<const std::string_view> frames) {
+  auto* to = peer_of(from);
+  assert(to);
+  to->send(frames);
+  if (to->congested()) from.set_reading(false);
+}
+
+void Relay::on_relieved(Connection& from) {
+  if (auto* peer = peer_of(from)) peer->set_reading(true);
+}
 
 void Relay::on_ending(Connection& from, const Ending& ending) {
   bool by_client = side(from) == Side::Client;
   auto told = by_client ? told_to_backend(ending) : told_to_client(ending);
-  peer_of(from).close(told.code, told.reason);
+  if (auto* peer = peer_of(from)) peer->close(told.code, told.reason);
   gate_.on_ending(side(from), ending, by_client ? ending.close : told);
 }
 
 void Relay::on_gone(Connection& from) {
   if (side(from) == Side::Client) gate_.on_client_gone();
-  if (++gone_ == 2) gate_.on_gone();
+  if (--left_ == 0) gate_.on_gone();
 }
 
 }  // namespace proxy

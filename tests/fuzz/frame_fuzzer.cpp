@@ -126,6 +126,7 @@ Outcome read_with_ours(std::string_view input, std::size_t step) {
 
 struct OpenGate final : proxy::Relay::Gate {
   proxy::Verdict admit(const proxy::FrameHeader&) override { return {}; }
+  proxy::Verdict judge(proxy::Relay::Side, const proxy::Message&) override { return {}; }
   void on_ending(proxy::Relay::Side, const proxy::Ending&, const proxy::Close&) override {}
   void on_client_gone() override {}
   void on_gone() override {}
@@ -134,6 +135,7 @@ struct OpenGate final : proxy::Relay::Gate {
 // What the backend gets, when the input comes in parts of the sizes that `cuts` gives in turn.
 std::string relay_in_parts(std::string_view input, std::string_view cuts) {
   proxy::Timers timers{proxy::Instant{}};
+  proxy::FlushList flushes;
   proxy::RelaySettings settings;
   settings.client.reader.message_octets_max = message_octets_max;
   settings.client.control_frames_per_second_max = 0;
@@ -141,7 +143,8 @@ std::string relay_in_parts(std::string_view input, std::string_view cuts) {
   auto backend = std::make_shared<tests::Peer>();
   OpenGate gate;
   proxy::Relay relay(std::make_unique<tests::FakeTransport>(client),
-                     std::make_unique<tests::FakeTransport>(backend), settings, timers, gate);
+                     std::make_unique<tests::FakeTransport>(backend), settings, timers, flushes,
+                     gate);
   relay.start({}, {});
   for (std::size_t i = 0; !input.empty(); ++i) {
     auto part = input.substr(0, 1 + static_cast<std::uint8_t>(cuts[i % cuts.size()]));

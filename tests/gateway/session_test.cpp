@@ -60,6 +60,7 @@ class Fixture final : public gateway::Session::Host {
   }
 
   proxy::Timers& timers() override { return timers_; }
+  proxy::FlushList& flushes() override { return flushes_; }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
   void retire(gateway::Session&) override { retired = true; }
@@ -103,6 +104,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};
   gateway::Ledger ledger_{10};
+  proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
   proxy::RelaySettings settings_;
   std::shared_ptr<gateway::Policy> policy_ = std::make_shared<gateway::Policy>();

@@ -1,14 +1,10 @@
 #include "proxy/relay.h"
 
-#include <functional>
-#include <optional>
 #include <string>
-#include <vector>
 
 #include <doctest/doctest.h>
 
-#include "tests/fakes/fake_transport.h"
-#include "tests/fakes/frames.h"
+#include "tests/proxy/relay_fixture.h"
 
 using namespace std::chrono_literals;
 using namespace std::string_literals;
@@ -16,68 +12,6 @@ using namespace std::string_literals;
 namespace tests {
 
 namespace {
-
-using Side = proxy::Relay::Side;
-using Cause = proxy::Ending::Cause;
-using Frames = std::vector<ReadFrame>;
-
-struct Gate final : proxy::Relay::Gate {
-  std::function<proxy::Verdict(const proxy::FrameHeader&)> verdict = [](auto&) {
-    return proxy::Verdict{};
-  };
-  std::vector<std::uint64_t> asked;  // payload octets of each frame asked about
-  std::optional<Side> first;
-  std::optional<proxy::Ending> end;
-  int told = 0;
-  bool client_gone = false;
-  bool gone = false;
-
-  proxy::Verdict admit(const proxy::FrameHeader& frame) override {
-    asked.push_back(frame.payload_octets);
-    return verdict(frame);
-  }
-  void on_ending(Side side, const proxy::Ending& ending, const proxy::Close& close) override {
-    CHECK_FALSE(end);
-    first = side;
-    end = ending;
-    told = static_cast<int>(close.code);
-  }
-  void on_client_gone() override { client_gone = true; }
-  void on_gone() override {
-    CHECK_FALSE(gone);
-    gone = true;
-  }
-};
-
-proxy::RelaySettings settings() {
-  proxy::ConnectionSettings shared;
-  shared.unsent_octets_high = 100;
-  shared.unsent_octets_low = 50;
-  proxy::RelaySettings both{shared, shared};
-  both.client.reader.message_octets_max = 100'000;
-  both.client.no_pong_code = static_cast<proxy::StatusCode>(4408);
-  both.backend.control_frames_per_second_max = 0;
-  return both;
-}
-
-struct Fixture {
-  proxy::Timers timers{proxy::Instant{}};
-  std::shared_ptr<Peer> client = std::make_shared<Peer>();
-  std::shared_ptr<Peer> backend = std::make_shared<Peer>();
-  Gate gate;
-  proxy::RelaySettings relay_settings = settings();
-  proxy::Relay relay{std::make_unique<FakeTransport>(client),
-                     std::make_unique<FakeTransport>(backend), relay_settings, timers, gate};
-
-  Fixture() { relay.start({}, {}); }
-
-  void pass(proxy::Duration time) {
-    auto now = timers.now();
-    timers.advance_to({now.monotonic + time, now.wall + time});
-  }
-  Frames at_client() { return read_frames(client->read()); }
-  Frames at_backend() { return read_frames(backend->read()); }
-};
 
 ReadFrame close_frame(bool is_masked, unsigned code, std::string_view reason = {}) {
   return {0x88, is_masked, close_body(code, reason)};
@@ -90,26 +24,26 @@ int code_of(const ReadFrame& frame) {
 }  // namespace
 
 TEST_SUITE("relay: frames") {
-  TEST_CASE_FIXTURE(Fixture, "a client's frame reaches the backend as it came") {
+  TEST_CASE_FIXTURE(RelayFixture, "a client's frame reaches the backend as it came") {
     auto frame = masked(0x81, "Hello");
     client->send(frame);
     CHECK(backend->received == frame);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a backend's frame reaches the client as it came") {
+  TEST_CASE_FIXTURE(RelayFixture, "a backend's frame reaches the client as it came") {
     auto frame = unmasked(0x82, "\xff\x00"s);
     backend->send(frame);
     CHECK(client->received == frame);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "all whole frames of one read go on in one write") {
+  TEST_CASE_FIXTURE(RelayFixture, "all whole frames of one read go on in one write") {
     auto frames = masked(0x81, "a") + masked(0x82, "b") + masked(0x81, std::string(300, 'c'));
     client->send(frames);
     CHECK(backend->received == frames);
     CHECK(backend->writes == 1);
   }
 
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "octet by octet, the message is the same and every write is whole frames") {
     std::string message;
     for (char octet : masked(0x81, "Hello")) {
@@ -124,7 +58,7 @@ TEST_SUITE("relay: frames") {
     CHECK(message == "Hello");
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a frame cut anywhere gives the same message") {
+  TEST_CASE_FIXTURE(RelayFixture, "a frame cut anywhere gives the same message") {
     auto payload = std::string(200, 'x') + "κόσμε" + std::string(70'000, 'y');
     for (std::size_t cut : {1, 2, 9, 13, 14, 15, 16, 17, 18, 100, 215, 217, 65'000}) {
       auto frame = masked(0x81, payload);
@@ -139,19 +73,19 @@ TEST_SUITE("relay: frames") {
     CHECK_FALSE(gate.end);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "octets that came behind both handshakes are not lost") {
+  TEST_CASE_FIXTURE(RelayFixture, "octets that came behind both handshakes are not lost") {
     auto early_client = std::make_shared<Peer>();
     auto early_backend = std::make_shared<Peer>();
     Gate early_gate;
     proxy::Relay early(std::make_unique<FakeTransport>(early_client),
-                       std::make_unique<FakeTransport>(early_backend), relay_settings, timers,
+                       std::make_unique<FakeTransport>(early_backend), settings, timers, flushes,
                        early_gate);
     early.start(masked(0x81, "from client"), unmasked(0x81, "from backend"));
     CHECK(read_frames(early_backend->received).at(0).payload == "from client");
     CHECK(read_frames(early_client->received).at(0).payload == "from backend");
   }
 
-  TEST_CASE_FIXTURE(Fixture, "messages and octets that passed are counted") {
+  TEST_CASE_FIXTURE(RelayFixture, "messages and octets that passed are counted") {
     client->send(masked(0x01, "Hel") + masked(0x80, "lo") + masked(0x82, "xy"));
     backend->send(unmasked(0x81, "one"));
     CHECK(relay.tally(Side::Client).messages == 2);
@@ -162,7 +96,7 @@ TEST_SUITE("relay: frames") {
 }
 
 TEST_SUITE("relay: the gate") {
-  TEST_CASE_FIXTURE(Fixture, "a message that is swallowed goes nowhere, the next one passes") {
+  TEST_CASE_FIXTURE(RelayFixture, "a message that is swallowed goes nowhere, the next one passes") {
     gate.verdict = [](auto& frame) -> proxy::Verdict {
       return {frame.payload_octets == 3 ? proxy::Verdict::Kind::Swallow
                                         : proxy::Verdict::Kind::Pass};
@@ -173,7 +107,7 @@ TEST_SUITE("relay: the gate") {
     CHECK(relay.tally(Side::Client).messages == 1);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a message that is held stops the reading and loses nothing") {
+  TEST_CASE_FIXTURE(RelayFixture, "a message that is held stops the reading and loses nothing") {
     int refusals = 2;
     gate.verdict = [&](auto&) -> proxy::Verdict {
       if (refusals-- > 0) return {proxy::Verdict::Kind::Hold, 100ms};
@@ -190,7 +124,7 @@ TEST_SUITE("relay: the gate") {
     CHECK(client->reading);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "what passed before a verdict to close still goes on") {
+  TEST_CASE_FIXTURE(RelayFixture, "what passed before a verdict to close still goes on") {
     gate.verdict = [](auto& frame) -> proxy::Verdict {
       if (frame.payload_octets < 5) return {};
       return {proxy::Verdict::Kind::Close, {}, proxy::StatusCode::PolicyViolation, "limit"};
@@ -202,7 +136,7 @@ TEST_SUITE("relay: the gate") {
     CHECK(gate.told == 1008);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a held client that is closed is read again, for its answer") {
+  TEST_CASE_FIXTURE(RelayFixture, "a held client that is closed is read again, for its answer") {
     gate.verdict = [](auto&) -> proxy::Verdict { return {proxy::Verdict::Kind::Hold, 1h}; };
     client->send(masked(0x81, "one"));
     relay.close(proxy::StatusCode::ServiceRestart, "");
@@ -215,7 +149,7 @@ TEST_SUITE("relay: the gate") {
 }
 
 TEST_SUITE("relay: limits of the protocol") {
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "a message over the limit is 1009 to the client and 1001 to the backend") {
     client->send(masked(0x82, std::string(100'001, 'x')));
     CHECK(at_client() == Frames{close_frame(false, 1009)});
@@ -223,7 +157,7 @@ TEST_SUITE("relay: limits of the protocol") {
     CHECK(client->finished);
   }
 
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "text that turns out invalid after its first piece is never finished") {
     auto frame = masked(0x81, std::string(100, 'x') + "\xff" + std::string(100, 'x'));
     client->send(std::string_view(frame).substr(0, 50));
@@ -235,7 +169,7 @@ TEST_SUITE("relay: limits of the protocol") {
     CHECK(at_client() == Frames{close_frame(false, 1007)});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "100 control frames a second pass, the next is 1008") {
+  TEST_CASE_FIXTURE(RelayFixture, "100 control frames a second pass, the next is 1008") {
     for (int i = 0; i < 100; ++i) client->send(masked(0x8A, ""));
     CHECK_FALSE(gate.end);
     pass(1s);
@@ -245,7 +179,8 @@ TEST_SUITE("relay: limits of the protocol") {
     CHECK(code_of(at_client().back()) == 1008);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a backend's protocol error is 1002 to it and 1014 to the client") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a backend's protocol error is 1002 to it and 1014 to the client") {
     backend->send(masked(0x81, "a server does not mask"));
     CHECK(code_of(at_backend().at(0)) == 1002);
     CHECK(code_of(at_client().at(0)) == 1014);
@@ -253,19 +188,19 @@ TEST_SUITE("relay: limits of the protocol") {
 }
 
 TEST_SUITE("RFC 6455 section 5.5: control frames stay on their hop") {
-  TEST_CASE_FIXTURE(Fixture, "a ping is answered by this hop and not forwarded") {
+  TEST_CASE_FIXTURE(RelayFixture, "a ping is answered by this hop and not forwarded") {
     client->send(masked(0x89, "?"));
     CHECK(at_client() == Frames{{0x8A, false, "?"}});
     backend->send(unmasked(0x89, "!"));
     CHECK(at_backend() == Frames{{0x8A, true, "!"}});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "of many pings in one read only the newest is answered") {
+  TEST_CASE_FIXTURE(RelayFixture, "of many pings in one read only the newest is answered") {
     client->send(masked(0x89, "1") + masked(0x89, "2") + masked(0x89, "3"));
     CHECK(at_client() == Frames{{0x8A, false, "3"}});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a peer that does not read gets one pong, when it reads again") {
+  TEST_CASE_FIXTURE(RelayFixture, "a peer that does not read gets one pong, when it reads again") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(120, 'x')));
     client->read();
@@ -276,7 +211,7 @@ TEST_SUITE("RFC 6455 section 5.5: control frames stay on their hop") {
   }
 
   TEST_CASE_FIXTURE(
-      Fixture,
+      RelayFixture,
       "a sender that stalls inside a frame still gets its ping, and so does the other side") {
     auto frame = masked(0x82, std::string(1000, 'x'));
     client->send(std::string_view(frame).substr(0, 500));
@@ -286,7 +221,8 @@ TEST_SUITE("RFC 6455 section 5.5: control frames stay on their hop") {
     CHECK(at_backend() == Frames{{0x89, true, ""}});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a close reaches both sides of a sender that stalls inside a frame") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a close reaches both sides of a sender that stalls inside a frame") {
     auto frame = masked(0x82, std::string(1000, 'x'));
     client->send(std::string_view(frame).substr(0, 500));
     relay.close(static_cast<proxy::StatusCode>(4401), "token ended");
@@ -298,7 +234,8 @@ TEST_SUITE("RFC 6455 section 5.5: control frames stay on their hop") {
 }
 
 TEST_SUITE("heartbeat") {
-  TEST_CASE_FIXTURE(Fixture, "a client without a pong is closed with 4408, its backend with 1001") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a client without a pong is closed with 4408, its backend with 1001") {
     pass(25s);
     backend->send(unmasked(0x8A, ""));
     client->read();
@@ -311,7 +248,7 @@ TEST_SUITE("heartbeat") {
     CHECK(gate.end->cause == Cause::NoPong);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a backend without a pong is 1014 to the client") {
+  TEST_CASE_FIXTURE(RelayFixture, "a backend without a pong is 1014 to the client") {
     pass(25s);
     client->send(masked(0x8A, ""));
     client->read();
@@ -320,7 +257,7 @@ TEST_SUITE("heartbeat") {
     CHECK(gate.first == Side::Backend);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "pongs keep both") {
+  TEST_CASE_FIXTURE(RelayFixture, "pongs keep both") {
     for (int i = 0; i < 10; ++i) {
       pass(25s);
       client->send(masked(0x8A, ""));
@@ -329,7 +266,8 @@ TEST_SUITE("heartbeat") {
     CHECK_FALSE(gate.end);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a backend that is not being read is not blamed for its silence") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a backend that is not being read is not blamed for its silence") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(120, 'x')));
     CHECK_FALSE(backend->reading);
@@ -342,7 +280,8 @@ TEST_SUITE("heartbeat") {
 }
 
 TEST_SUITE("slow readers") {
-  TEST_CASE_FIXTURE(Fixture, "a slow client stops the backend being read, until half is taken") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a slow client stops the backend being read, until half is taken") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(98, 'x')));
     CHECK_FALSE(backend->reading);
@@ -352,7 +291,7 @@ TEST_SUITE("slow readers") {
     CHECK(backend->reading);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a slow backend stops the client being read") {
+  TEST_CASE_FIXTURE(RelayFixture, "a slow backend stops the client being read") {
     backend->takes_octets = false;
     client->send(masked(0x82, std::string(98, 'x')));
     CHECK_FALSE(client->reading);
@@ -360,7 +299,7 @@ TEST_SUITE("slow readers") {
     CHECK(client->reading);
   }
 
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "a client that takes nothing for stall_timeout is 1013, its backend 1001") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, "x"));
@@ -378,7 +317,7 @@ TEST_SUITE("slow readers") {
     CHECK(client->dropped);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a client that takes an octet now and then is not stalled") {
+  TEST_CASE_FIXTURE(RelayFixture, "a client that takes an octet now and then is not stalled") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(50, 'x')));
     for (int i = 0; i < 40; ++i) {
@@ -392,19 +331,19 @@ TEST_SUITE("slow readers") {
 }
 
 TEST_SUITE("RFC 6455 section 7: the closing handshake") {
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "every code that may pass crosses both ways with its reason, no other does") {
     for (unsigned code = 0; code <= 5000; ++code) {
       bool may_pass = (code >= 1000 && code <= 1003) || (code >= 1007 && code <= 1014) ||
                       (code >= 3000 && code <= 4999);
       CHECK(proxy::passes(static_cast<std::uint16_t>(code)) == may_pass);
-      Fixture from_client;
+      RelayFixture from_client;
       from_client.client->send(masked(0x88, close_body(code, "bye")));
       CHECK(from_client.at_client().at(0) ==
             (may_pass ? close_frame(false, code, "bye") : close_frame(false, 1002)));
       CHECK(from_client.at_backend().at(0) ==
             (may_pass ? close_frame(true, code, "bye") : close_frame(true, 1001)));
-      Fixture from_backend;
+      RelayFixture from_backend;
       from_backend.backend->send(unmasked(0x88, close_body(code, "bye")));
       CHECK(from_backend.at_backend().at(0) ==
             (may_pass ? close_frame(true, code, "bye") : close_frame(true, 1002)));
@@ -412,27 +351,28 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     }
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a Close without a code crosses without one") {
+  TEST_CASE_FIXTURE(RelayFixture, "a Close without a code crosses without one") {
     client->send(masked(0x88, ""));
     CHECK(at_client() == Frames{{0x88, false, ""}});
     CHECK(at_backend() == Frames{{0x88, true, ""}});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a body of one octet is 1002, a reason that is not UTF-8 is 1007") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a body of one octet is 1002, a reason that is not UTF-8 is 1007") {
     client->send(masked(0x88, "\x03"));
     CHECK(at_client() == Frames{close_frame(false, 1002)});
-    Fixture other;
+    RelayFixture other;
     other.client->send(masked(0x88, close_body(1000, "\xff")));
     CHECK(other.at_client() == Frames{close_frame(false, 1007)});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a reason of 123 octets crosses whole") {
+  TEST_CASE_FIXTURE(RelayFixture, "a reason of 123 octets crosses whole") {
     std::string reason(123, 'r');
     backend->send(unmasked(0x88, close_body(3000, reason)));
     CHECK(at_client() == Frames{close_frame(false, 3000, reason)});
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a client that vanishes is 1001 to the backend") {
+  TEST_CASE_FIXTURE(RelayFixture, "a client that vanishes is 1001 to the backend") {
     client->vanish();
     CHECK(at_backend() == Frames{close_frame(true, 1001)});
     CHECK(gate.client_gone);
@@ -442,14 +382,14 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     CHECK(gate.gone);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a backend that vanishes is 1014 to the client") {
+  TEST_CASE_FIXTURE(RelayFixture, "a backend that vanishes is 1014 to the client") {
     backend->vanish();
     CHECK(code_of(at_client().at(0)) == 1014);
     CHECK(gate.end->cause == Cause::Vanished);
     CHECK(gate.told == 1014);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "the server's side ends the stream, the client's waits for it") {
+  TEST_CASE_FIXTURE(RelayFixture, "the server's side ends the stream, the client's waits for it") {
     client->send(masked(0x88, close_body(1000)));
     CHECK(client->finished);
     backend->send(unmasked(0x88, close_body(1000)));
@@ -459,7 +399,7 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     CHECK(gate.gone);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "the answering Close is awaited for 5 s, no longer") {
+  TEST_CASE_FIXTURE(RelayFixture, "the answering Close is awaited for 5 s, no longer") {
     relay.close(proxy::StatusCode::ServiceRestart, "draining");
     CHECK(at_client() == Frames{close_frame(false, 1012, "draining")});
     pass(4999ms);
@@ -469,7 +409,7 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     CHECK_FALSE(gate.end);
   }
 
-  TEST_CASE_FIXTURE(Fixture,
+  TEST_CASE_FIXTURE(RelayFixture,
                     "nothing is sent behind a Close, and nothing that comes is passed on") {
     relay.close(proxy::StatusCode::ServiceRestart, "");
     client->read();
@@ -480,7 +420,8 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     CHECK(backend->received.empty());
   }
 
-  TEST_CASE_FIXTURE(Fixture, "a reader that is slow, but reads, still gets all before the Close") {
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a reader that is slow, but reads, still gets all before the Close") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(98, 'x')) + unmasked(0x88, close_body(1000)));
     for (int i = 0; i < 8; ++i) {

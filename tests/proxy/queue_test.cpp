@@ -1,0 +1,141 @@
+// What the gateway itself has for a client: queued, written when the iteration of the loop ends.
+#include <string>
+
+#include <doctest/doctest.h>
+
+#include "tests/proxy/relay_fixture.h"
+
+using namespace std::chrono_literals;
+
+namespace tests {
+
+namespace {
+
+proxy::RelaySettings small_queue() {
+  auto settings = relay_settings();
+  settings.client.unsent_octets_max = 1000;
+  settings.client.stall_timeout = 1s;
+  return settings;
+}
+
+struct QueueFixture : RelayFixture {
+  QueueFixture() : RelayFixture(small_queue()) {}
+
+  void tell(std::string_view text) { relay.tell(proxy::share(unmasked(0x81, text))); }
+  std::vector<std::string> payloads_at_client() {
+    std::vector<std::string> payloads;
+    for (auto& frame : at_client()) payloads.push_back(frame.payload);
+    return payloads;
+  }
+};
+
+using Strings = std::vector<std::string>;
+
+}  // namespace
+
+TEST_SUITE("queued frames") {
+  TEST_CASE_FIXTURE(QueueFixture, "all of one iteration go out in one write, in order") {
+    tell("a");
+    tell("b");
+    tell("c");
+    CHECK(client->received.empty());
+    flushes.flush();
+    CHECK(client->writes == 1);
+    CHECK(payloads_at_client() == Strings{"a", "b", "c"});
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "more than one write takes keep their order") {
+    Strings all;
+    for (int i = 0; i < 150; ++i) tell(all.emplace_back(std::to_string(i)));
+    flushes.flush();
+    CHECK(payloads_at_client() == all);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "a backend's frame does not overtake them") {
+    tell("first");
+    backend->send(unmasked(0x81, "second"));
+    flushes.flush();
+    CHECK(payloads_at_client() == Strings{"first", "second"});
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "nor does the Close") {
+    tell("first");
+    relay.close(proxy::StatusCode::GoingAway, {});
+    auto frames = at_client();
+    REQUIRE(frames.size() == 2);
+    CHECK(frames[0].payload == "first");
+    CHECK(frames[1].first == 0x88);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "after the Close nothing is queued") {
+    relay.close(proxy::StatusCode::GoingAway, {});
+    (void)client->read();
+    tell("late");
+    flushes.flush();
+    CHECK(client->received.empty());
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "behind what is unsent they wait as references") {
+    client->takes_octets = false;
+    tell("a");
+    flushes.flush();
+    (void)client->read();
+    auto frame = proxy::share(unmasked(0x81, "b"));
+    relay.tell(frame);
+    flushes.flush();
+    CHECK(client->received.empty());
+    CHECK(frame.use_count() == 2);
+    client->takes_octets = true;
+    client->take(client->unsent);
+    CHECK(payloads_at_client() == Strings{"b"});
+    CHECK(frame.use_count() == 1);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "what waits counts as congestion for the backend") {
+    client->takes_octets = false;
+    tell(std::string(60, 'x'));
+    flushes.flush();
+    tell(std::string(60, 'x'));
+    flushes.flush();
+    backend->send(unmasked(0x81, "y"));
+    CHECK_FALSE(backend->reading);
+    client->takes_octets = true;
+    client->take(client->unsent);
+    CHECK(backend->reading);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "a reader that leaves over the maximum waiting is told 1013") {
+    client->takes_octets = false;
+    tell(std::string(500, 'x'));
+    flushes.flush();
+    tell(std::string(490, 'x'));
+    flushes.flush();
+    pass(0ms);
+    CHECK(relay.open());
+    tell(std::string(20, 'x'));
+    CHECK(relay.open());  // a call down never calls up
+    pass(0ms);
+    CHECK_FALSE(relay.open());
+    CHECK(gate.end->cause == Cause::Stalled);
+    CHECK(gate.told == 1013);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "one that takes what waits may have as much again") {
+    for (int i = 0; i < 10; ++i) {
+      tell(std::string(900, 'x'));
+      flushes.flush();
+      pass(1ms);
+    }
+    CHECK(relay.open());
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "one that takes nothing for the stall timeout is told 1013") {
+    client->takes_octets = false;
+    tell("a");
+    flushes.flush();
+    for (int i = 0; i < 4; ++i) pass(settings.client.stall_timeout / 4);
+    CHECK(gate.told == 1013);
+  }
+}
+
+}  // namespace tests
