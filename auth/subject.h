@@ -10,8 +10,6 @@ inline constexpr std::size_t subject_octets_max = 256;
 // Subjects that begin so are guests: no token may claim to be one.
 inline constexpr std::string_view anonymous_subject_prefix = "anonymous:";
 
-// No C0, DEL or C1 (U+0080 to U+009F); no overlong form, surrogate, or code point over U+10FFFF
-// (RFC 3629 section 3).
 bool valid_subject(std::string_view subject);
 
 }  // namespace auth
