@@ -10,6 +10,7 @@
 
 #include "auth/ascii.h"
 #include "auth/json.h"
+#include "auth/room_pattern.h"
 
 namespace auth {
 namespace {
@@ -88,6 +89,37 @@ bool subject_listed(const Condition& condition, const Principal& principal, Capt
   });
 }
 
+bool names_action(const json_t* allow, RoomAction action) {
+  const std::string_view name = action == RoomAction::Join ? "join" : "publish";
+  const std::size_t actions = std::min(json_array_size(allow), capability_actions_max);
+  for (std::size_t index = 0; index < actions; ++index) {
+    const json_t* word = json_array_get(allow, index);
+    if (json_is_string(word) && string_of(word) == name) return true;
+  }
+  return false;
+}
+
+bool grants(const json_t* entry, const RoomRequest& request) {
+  const json_t* pattern = entry;
+  if (json_is_object(entry)) {
+    pattern = json_object_get(entry, "room");
+    const json_t* allow = json_object_get(entry, "allow");
+    if (json_object_size(entry) != 2 || !names_action(allow, request.action)) return false;
+  }
+  return json_is_string(pattern) && capability_pattern_fits(string_of(pattern), request.room);
+}
+
+bool capability_holds(const Condition& condition, const Principal& principal,
+                      const RoomRequest* room) {
+  if (room == nullptr) return false;
+  const json_t* entries = operand_of(condition.claim, principal).value;  // no array: of size 0
+  const std::size_t count = std::min(json_array_size(entries), capability_entries_max);
+  for (std::size_t index = 0; index < count; ++index) {
+    if (grants(json_array_get(entries, index), *room)) return true;
+  }
+  return false;
+}
+
 // YAML reads these words, in any case, as something else than a string (1.1 or 1.2).
 constexpr std::array<std::string_view, 9> reserved_words = {"null", "true", "false", "yes", "no",
                                                             "on",   "off",  "y",     "n"};
@@ -156,9 +188,10 @@ std::string condition_list(const std::vector<Condition>& conditions) {
 
 }  // namespace
 
-bool holds(const Condition& condition, const Principal& principal, Captures captures) {
+bool holds(const Condition& condition, const Principal& principal, Captures captures,
+           const RoomRequest* room) {
   const auto child_holds = [&](const Condition& child) {
-    return holds(child, principal, captures);
+    return holds(child, principal, captures, room);
   };
   switch (condition.kind) {
     case Condition::Kind::Everyone:
@@ -172,7 +205,7 @@ bool holds(const Condition& condition, const Principal& principal, Captures capt
     case Condition::Kind::Contains:
       return claim_holds(condition, principal, captures);
     case Condition::Kind::Capability:
-      return false;  // what it grants are rooms, and a handshake names none
+      return capability_holds(condition, principal, room);
     case Condition::Kind::All:
       // Of nothing is not everyone.
       return !condition.children.empty() && std::ranges::all_of(condition.children, child_holds);
@@ -185,13 +218,15 @@ bool holds(const Condition& condition, const Principal& principal, Captures capt
   return false;
 }
 
-const Condition* deciding(const Condition& condition, const Principal& principal,
-                          Captures captures) {
+const Condition* deciding(const Condition& condition, const Principal& principal, Captures captures,
+                          const RoomRequest* room) {
   const bool all = condition.kind == Condition::Kind::All;
   const bool any = condition.kind == Condition::Kind::Any;
   if (!all && !any) return &condition;
   for (const Condition& child : condition.children) {
-    if (holds(child, principal, captures) == any) return deciding(child, principal, captures);
+    if (holds(child, principal, captures, room) == any) {
+      return deciding(child, principal, captures, room);
+    }
   }
   return &condition;  // all of them did
 }
