@@ -1,7 +1,6 @@
 #include "auth/room_pattern.h"
 
 #include <algorithm>
-#include <array>
 
 #include "auth/captures.h"
 #include "auth/room_name.h"
@@ -12,9 +11,10 @@ namespace {
 
 constexpr bool ends_capture(char c) { return c == ':' || c == '/' || c == '.'; }
 
-std::size_t end_of_capture(std::string_view room, std::size_t at) {
-  while (at < room.size() && !ends_capture(room[at])) ++at;
-  return at;
+std::size_t octets_of_capture(std::string_view left) {
+  std::size_t octets = 0;
+  while (octets < left.size() && !ends_capture(left[octets])) ++octets;
+  return octets;
 }
 
 std::string in_braces(std::string_view name) { return "'{" + std::string(name) + "}'"; }
@@ -104,55 +104,51 @@ std::string RoomPattern::parse_capture(std::size_t& at) {
   return fault_of_end(inside, text.substr(at));
 }
 
-// Takes what `piece`, which is no AnyRun, stands for from `at` on. There is one way at most: a
-// capture ends at the first octet that no capture may have.
-bool RoomPattern::take(const Piece& piece, std::string_view room, std::size_t& at) const {
-  const std::size_t begin = at;
+struct RoomPattern::Reading {
+  std::size_t piece = 0;
+  std::size_t at = 0;  // in the room
+  std::size_t captured = 0;
+};
+
+// Takes the next piece, which is no AnyRun. There is one way at most: a capture ends at the first
+// octet that none may have.
+bool RoomPattern::take(std::string_view room, Reading& reading, Found& found) const {
+  const Piece& piece = pieces_[reading.piece];
+  const std::string_view left = room.substr(reading.at);
+  std::size_t octets = piece.octets;
   if (piece.kind == Kind::Literal) {
-    const bool there = room.substr(at).starts_with(text_of(piece));
-    if (there) at += piece.octets;
-    return there;
+    if (!left.starts_with(text_of(piece))) return false;
+  } else {
+    octets = piece.kind == Kind::CaptureRest ? left.size() : octets_of_capture(left);
+    if (octets == 0) return false;
+    found[reading.captured++] = {text_of(piece), left.substr(0, octets)};
   }
-  at = piece.kind == Kind::CaptureRest ? room.size() : end_of_capture(room, at);
-  return at > begin;
+  reading.at += octets;
+  ++reading.piece;
+  return true;
 }
 
 // Where something does not fit, only the last '*' is made longer, never one before it: what is
-// between two of them and begins earlier ends no later, and so leaves the rest no less to fit in.
+// between two of them and begins earlier ends no later, so that the rest has no less to fit in.
 bool RoomPattern::matches(
     std::string_view room,
     std::vector<std::pair<std::string_view, std::string_view>>& captures) const {
   if (room.size() > room_name_octets_max) return false;
-  struct Place {
-    std::size_t piece = 0;
-    std::size_t at = 0;  // in the room
-    std::size_t captured = 0;
-  };
-  std::array<std::pair<std::string_view, std::string_view>, wildcards_max> found;
-  Place place;
-  Place after_run;  // piece 0: there was no '*' yet
-  while (place.piece < pieces_.size() || place.at < room.size()) {
-    if (place.piece < pieces_.size()) {
-      const Piece& piece = pieces_[place.piece];
-      if (piece.kind == Kind::AnyRun) {
-        if (++place.piece == pieces_.size()) break;
-        after_run = place;
-        continue;
-      }
-      const std::size_t begin = place.at;
-      if (take(piece, room, place.at)) {
-        ++place.piece;
-        if (piece.kind != Kind::Literal) {
-          found[place.captured++] = {text_of(piece), room.substr(begin, place.at - begin)};
-        }
-        continue;
-      }
+  Found found;
+  Reading reading;
+  Reading behind_run;  // piece 0: no '*' yet
+  while (reading.piece < pieces_.size() || reading.at < room.size()) {
+    const bool more = reading.piece < pieces_.size();
+    if (more && pieces_[reading.piece].kind == Kind::AnyRun) {
+      if (++reading.piece == pieces_.size()) break;  // it takes all that is left
+      behind_run = reading;
+    } else if (!more || !take(room, reading, found)) {
+      if (behind_run.piece == 0 || behind_run.at == room.size()) return false;
+      ++behind_run.at;
+      reading = behind_run;
     }
-    if (after_run.piece == 0 || after_run.at == room.size()) return false;
-    ++after_run.at;
-    place = after_run;
   }
-  captures.insert(captures.end(), found.begin(), found.begin() + place.captured);
+  captures.insert(captures.end(), found.begin(), found.begin() + reading.captured);
   return true;
 }
 

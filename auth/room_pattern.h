@@ -2,6 +2,7 @@
 // (CONTRACT 2). Literals are compared octet by octet, case-sensitively.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <expected>
@@ -40,12 +41,15 @@ class RoomPattern {
     std::uint16_t octets = 0;
   };
 
+  struct Reading;  // how far pattern and room have been read
+  using Found = std::array<std::pair<std::string_view, std::string_view>, wildcards_max>;
+
   std::string parse_pieces();
   std::string parse_capture(std::size_t& at);
   std::string_view text_of(const Piece& piece) const {
     return std::string_view(text_).substr(piece.offset, piece.octets);
   }
-  bool take(const Piece& piece, std::string_view room, std::size_t& at) const;
+  bool take(std::string_view room, Reading& reading, Found& found) const;
 
   std::string text_;
   std::vector<Piece> pieces_;

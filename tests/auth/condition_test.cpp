@@ -11,7 +11,9 @@
 
 using auth::Condition;
 using auth::holds;
+using auth::RoomRequest;
 using auth::Scalar;
+using enum auth::RoomAction;
 using Kind = Condition::Kind;
 using Capture = std::pair<std::string_view, std::string_view>;
 
@@ -59,6 +61,21 @@ auth::Principal make_alice() {
                        "realm":{"roles":["admin"]},"https://example.com/roles":["editor"],
                        "nothing":null,"nested":[["red"]]})");
 }
+
+Condition capability(std::string claim) {
+  Condition condition = of(Kind::Capability);
+  condition.claim = std::move(claim);
+  return condition;
+}
+
+// Does a token whose claim `rooms` is this JSON grant it?
+bool grants(const std::string& rooms_json, std::string_view room, auth::RoomAction action = Join) {
+  const RoomRequest request{room, action};
+  return holds(capability("rooms"), principal("alice", "{\"rooms\":" + rooms_json + "}"), {},
+               &request);
+}
+
+const RoomRequest join_r{"r", Join};
 
 const Condition yes = of(Kind::Everyone);
 const Condition no = of(Kind::Nobody);
@@ -179,10 +196,98 @@ TEST_SUITE("Conditions") {
   }
 
   TEST_CASE("a capability grants rooms, so it never holds at a handshake") {
-    const auth::Principal alice = make_alice();
-    Condition capability = of(Kind::Capability);
-    capability.claim = "teams";
-    CHECK_FALSE(holds(capability, alice));
+    const auth::Principal alice = principal("alice", R"({"rooms":["*"]})");
+    CHECK_FALSE(holds(capability("rooms"), alice));
+    CHECK(grants(R"(["*"])", "r"));
+    CHECK(holds(combined(Kind::Not, {capability("rooms")}), alice));
+  }
+
+  TEST_CASE("a pattern of a capability grants joining and publishing") {
+    CHECK(grants(R"(["doc-*","chat"])", "doc-1"));
+    CHECK(grants(R"(["doc-*","chat"])", "chat", Publish));
+    CHECK_FALSE(grants(R"(["doc-*","chat"])", "chat-1"));
+    CHECK_FALSE(grants(R"(["doc-*","chat"])", "other", Publish));
+    CHECK_FALSE(grants("[]", "doc-1"));
+  }
+
+  TEST_CASE("an entry with 'room' and 'allow' grants what it names") {
+    CHECK(grants(R"([{"room":"chat-*","allow":["join"]}])", "chat-7", Join));
+    CHECK_FALSE(grants(R"([{"room":"chat-*","allow":["join"]}])", "chat-7", Publish));
+    CHECK_FALSE(grants(R"([{"room":"chat-*","allow":["publish"]}])", "chat-7", Join));
+    CHECK(grants(R"([{"room":"chat-*","allow":["publish"]}])", "chat-7", Publish));
+    CHECK(grants(R"([{"allow":["publish","join"],"room":"chat-*"}])", "chat-7", Join));
+    CHECK_FALSE(grants(R"([{"room":"chat-*","allow":["join"]}])", "other", Join));
+    CHECK(grants(R"([{"room":"r","allow":["join"]},{"room":"*","allow":["publish"]}])", "r",
+                 Publish));
+  }
+
+  TEST_CASE("a word of 'allow' that is not known grants nothing and takes nothing") {
+    CHECK(grants(R"([{"room":"r","allow":["presence",7,"join"]}])", "r", Join));
+    CHECK_FALSE(grants(R"([{"room":"r","allow":["presence",7,"join"]}])", "r", Publish));
+    CHECK_FALSE(grants(R"([{"room":"r","allow":["Join","join ","*",""]}])", "r", Join));
+    CHECK(grants(R"([{"room":"r","allow":[0,0,0,0,0,0,0,"join"]}])", "r", Join));
+    CHECK_FALSE(grants(R"([{"room":"r","allow":[0,0,0,0,0,0,0,0,"join"]}])", "r", Join));
+  }
+
+  TEST_CASE("a malformed entry grants nothing, and those beside it what they do") {
+    for (const char* entry :
+         {"7", "true", "null", R"(["*"])", "{}", R"({"room":"*"})", R"({"allow":["join"]})",
+          R"({"room":"*","allow":"join"})", R"({"room":"*","allow":[]})",
+          R"({"room":"*","allow":{"join":true}})", R"({"room":["*"],"allow":["join"]})",
+          R"({"room":7,"allow":["join"]})", R"({"room":null,"allow":["join"]})",
+          R"({"Room":"*","allow":["join"]})", R"({"room":"*","allow":["join"],"until":1790000000})",
+          R"({"room":{"room":"*","allow":["join"]},"allow":["join"]})"}) {
+      CAPTURE(entry);
+      CHECK_FALSE(grants("[" + std::string(entry) + "]", "r"));
+      CHECK(grants("[" + std::string(entry) + R"(,"r"])", "r"));
+    }
+  }
+
+  TEST_CASE("a claim that is no list, or is not there, grants nothing") {
+    for (const char* value : {R"("*")", R"("r")", R"({"room":"*","allow":["join"]})", "true", "1",
+                              "null", R"({"0":"*"})"}) {
+      CAPTURE(value);
+      CHECK_FALSE(grants(value, "r"));
+    }
+    CHECK_FALSE(holds(capability("gone"), principal("alice", "{}"), {}, &join_r));
+    CHECK_FALSE(holds(capability("sub"), principal("*", R"({"sub":["*"]})"), {}, &join_r));
+    CHECK(holds(capability("/chat/rooms"), principal("a", R"({"chat":{"rooms":["r"]}})"), {},
+                &join_r));
+  }
+
+  TEST_CASE("a pattern of more than 256 octets grants nothing") {
+    const std::string longest(256, '*');
+    CHECK(grants("[\"" + longest + "\"]", "r"));
+    CHECK_FALSE(grants("[\"*" + longest + "\"]", "r"));
+    CHECK_FALSE(grants(R"([{"room":"*)" + longest + R"(","allow":["join"]}])", "r"));
+  }
+
+  TEST_CASE("the first 100 entries of a capability count") {
+    std::string entries = "[";
+    for (int count = 0; count < 99; ++count) entries += "\"x\",";
+    CHECK(grants(entries + R"("r"])", "r"));
+    CHECK_FALSE(grants(entries + R"(0,"r"])", "r"));
+  }
+
+  TEST_CASE("captures do not reach into a capability") {
+    const auth::Principal alice = principal("alice", R"({"rooms":["team:{team}"]})");
+    const std::array<Capture, 1> captures = {{{"team", "red"}}};
+    const RoomRequest request{"team:red", Join};
+    CHECK_FALSE(holds(capability("rooms"), alice, captures, &request));
+  }
+
+  TEST_CASE("all, any and not ask a capability about the room") {
+    const auth::Principal alice = principal("alice", R"({"rooms":["r"]})");
+    const RoomRequest other{"other", Join};
+    const Condition both = combined(Kind::All, {yes, capability("rooms")});
+    CHECK(holds(both, alice, {}, &join_r));
+    CHECK_FALSE(holds(both, alice, {}, &other));
+    const Condition either = combined(Kind::Any, {no, capability("rooms")});
+    CHECK(holds(either, alice, {}, &join_r));
+    CHECK_FALSE(holds(either, alice, {}, &other));
+    const Condition inverted = combined(Kind::Not, {capability("rooms")});
+    CHECK_FALSE(holds(inverted, alice, {}, &join_r));
+    CHECK(holds(inverted, alice, {}, &other));
   }
 
   TEST_CASE("all, any and not") {
@@ -213,6 +318,19 @@ TEST_SUITE("Conditions") {
     CHECK(deciding(deep, alice) == &deep.children[1].children[1]);
   }
 
+  TEST_CASE("the condition that decided about a room") {
+    const auth::Principal alice = principal("alice", R"({"rooms":["r"]})");
+    const RoomRequest other{"other", Join};
+    const Condition all = combined(Kind::All, {capability("rooms"), yes, no});
+    CHECK(deciding(all, alice, {}, &join_r) == &all.children[2]);
+    CHECK(deciding(all, alice, {}, &other) == &all.children[0]);
+    CHECK(deciding(all, alice) == &all.children[0]);
+    const Condition deep =
+        combined(Kind::Any, {no, combined(Kind::Any, {no, capability("rooms")}), yes});
+    CHECK(deciding(deep, alice, {}, &join_r) == &deep.children[1].children[1]);
+    CHECK(deciding(deep, alice, {}, &other) == &deep.children[2]);
+  }
+
   TEST_CASE("where every child decided, or there is none, it is the condition itself") {
     const auth::Principal alice = make_alice();
     const Condition all = combined(Kind::All, {yes, yes});
@@ -225,8 +343,6 @@ TEST_SUITE("Conditions") {
   }
 
   TEST_CASE("a condition is described as the policy writes it") {
-    Condition capability = of(Kind::Capability);
-    capability.claim = "rooms";
     const std::pair<Condition, const char*> descriptions[] = {
         {yes, "everyone"},
         {no, "nobody"},
@@ -239,7 +355,8 @@ TEST_SUITE("Conditions") {
          R"({claim: x, in: [true, null, 1.5, "1", ""]})"},
         {claim("https://example.com/roles", Kind::Contains, {text("a\n\"b\"\\")}),
          R"({claim: https://example.com/roles, contains: "a\x0a\"b\"\\"})"},
-        {capability, "{capability: rooms}"},
+        {capability("rooms"), "{capability: rooms}"},
+        {capability("/chat/open rooms"), R"({capability: "/chat/open rooms"})"},
         {combined(Kind::All, {yes, combined(Kind::Not, {no})}), "{all: [everyone, {not: nobody}]}"},
         {combined(Kind::Any, {yes}), "{any: [everyone]}"},
     };
