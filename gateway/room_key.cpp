@@ -1,0 +1,27 @@
+#include "gateway/room_key.h"
+
+#include <cassert>
+
+namespace gateway {
+namespace {
+
+constexpr std::string_view room_prefix = "room:";
+constexpr std::string_view space_prefix = "space:";
+
+}  // namespace
+
+std::string room_key(std::string_view space, std::string_view room) {
+  assert(!space.contains(':'));
+  std::string key;
+  key.reserve(space_prefix.size() + space.size() + 1 + room_prefix.size() + room.size());
+  if (!space.empty()) {
+    key += space_prefix;
+    key += space;
+    key += ':';
+  }
+  key += room_prefix;
+  key += room;
+  return key;
+}
+
+}  // namespace gateway

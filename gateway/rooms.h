@@ -1,0 +1,146 @@
+// Who is in which room on this worker: joins and leaves, publications out and in. On the worker's
+// thread alone; what the other workers have to do with it goes through the Exchange.
+//
+// Between Joined, or on_joined(confirmed), and leaving, a member gets every publication of the room
+// once, in the one order that all members on all workers get them in, and nothing before it. A
+// member's own publications come back to it in that order too.
+//
+// A join, a leave and a lookup cost the same however many rooms there are; a publication costs what
+// its room's members on this worker cost, and is one letter to the Exchange.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "gateway/room_letters.h"
+#include "gateway/room_table.h"
+#include "proxy/octets.h"
+
+namespace gateway {
+
+class Rooms final : public WorkerPort {
+  struct Room;
+
+ public:
+  // One member in one room: 16 octets here and 16 in the room. Kept by the Member.
+  class Membership {
+   public:
+    std::string_view key() const;  // of the room; until the member leaves it
+    bool joined() const;           // false: the answer is pending
+
+   private:
+    friend class Rooms;
+    Room* room_;
+    std::uint32_t seat_;
+  };
+
+  // What a member is told comes from the loop, but for deliver(), which may come from its own
+  // publish() too. Destroyed, it has left its rooms.
+  class Member {
+   public:
+    Member() = default;
+    Member(const Member&) = delete;
+    Member& operator=(const Member&) = delete;
+
+    // A publication. To be queued: within this call nobody joins, leaves or is destroyed.
+    virtual void deliver(const proxy::SharedOctets& frame) = 0;
+
+    // Answers a join() that said Pending. Not confirmed: it is in that room no more.
+    virtual void on_joined(std::string_view key, bool confirmed) = 0;
+
+    // More publications waited for this worker than it may leave unread, and one of this room was
+    // dropped. Nobody is left with a gap that it does not know of: the member has been taken out of
+    // the room and has to be told.
+    virtual void on_starved(std::string_view key) = 0;
+
+    // Those joined and those pending, in no order. Until the next join or leave.
+    std::span<const Membership> memberships() const { return memberships_; }
+
+   protected:
+    ~Member();
+
+   private:
+    friend class Rooms;
+    std::vector<Membership> memberships_;
+  };
+
+  // `worker`: the number that the Exchange knows it by.
+  Rooms(unsigned worker, ExchangePort& exchange) : worker_(worker), exchange_(exchange) {}
+  Rooms(const Rooms&) = delete;
+  Rooms& operator=(const Rooms&) = delete;
+  ~Rooms();  // after its members
+
+  enum class Join : std::uint8_t { Joined, Pending, Refused };
+  Join join(Member& member, std::string_view key);  // a member already: as it is, again
+
+  // Gives up a pending join too. Not a member: nothing.
+  void leave(Member& member, std::string_view key);
+  // `membership` is one of the member's; in its place is its last one afterwards.
+  void leave(Member& member, const Membership& membership);
+  void leave_all(Member& member);
+
+  // None: neither joined nor pending. Reads the shorter of the two lists, the room's members or
+  // the member's rooms, which the policy bounds by rooms_per_connection. Until the next join or
+  // leave of the member.
+  const Membership* find(const Member& member, std::string_view key) const;
+
+  // `frame`: the encoded frame that all members get. False: the Exchange has too much waiting, and
+  // nobody gets it.
+  [[nodiscard]] bool publish(const Membership& membership, proxy::SharedOctets frame);  // joined
+  [[nodiscard]] bool publish(std::string_view key, proxy::SharedOctets frame);  // by a non-member
+
+  std::size_t rooms() const { return rooms_.size(); }
+  std::size_t members(std::string_view key) const;  // that have joined
+
+  // At the end of the process, after the loop's last run: from here on nothing is said to the
+  // Exchange, so that workers and their members may be destroyed in any order.
+  void stop() { stopped_ = true; }
+
+  bool post(ToWorker letter) override;  // from the Exchange
+
+ private:
+  // A member in the room's list, and which of the member's own list this is.
+  struct Seat {
+    Member* member;
+    std::uint32_t membership;
+  };
+
+  // Whether it is confirmed, its exchange_room says. Seats of those who have joined come first,
+  // then those who have not been told yet: these get no publications. A room that has ended is no
+  // longer in the table, and its members are being told.
+  struct Room : TabledRoom<Rooms> {
+    Rooms* rooms = nullptr;
+    ExchangeRoomId exchange_room;
+    std::uint32_t joined = 0;
+    bool ended = false;
+    std::vector<Seat> seats;
+
+    bool confirmed() const { return exchange_room != ExchangeRoomId{}; }
+    Member* unseat_last();  // null: there is none
+    void swap_seats(std::uint32_t a, std::uint32_t b);
+    void remove_seat(std::uint32_t seat);
+  };
+
+  void read(const Subscribed& letter);
+  void read(const Publication& letter);
+  void read(const Starved& letter);
+
+  static const Membership* find(const Member& member, const Room& room);
+  static void seat(Member& member, Room& room);
+  static void unseat(Member& member, const Membership& membership);
+  std::unique_ptr<Room> end(Room& room);
+  void end_if_empty(Room& room);
+  void say(ToExchange letter);
+
+  const unsigned worker_;
+  ExchangePort& exchange_;
+  RoomTable<Room, Rooms> rooms_;
+  bool delivering_ = false;
+  bool stopped_ = false;
+};
+
+}  // namespace gateway
