@@ -1,7 +1,7 @@
 #include "gateway/ledger.h"
 
 #include <algorithm>
-#include <cstring>
+#include <cassert>
 #include <mutex>
 #include <string>
 #include <unordered_map>
@@ -39,14 +39,33 @@ struct Bucket {
 }  // namespace
 
 struct Ledger::Key {
+  std::string octets;
   std::uint64_t hash;
-  std::string text;
+  std::uint32_t route;
+  Kind kind;
 
-  bool operator==(const Key&) const = default;
+  explicit Key(const Name& name)
+      : octets(name.octets_), hash(name.hash_), route(name.route_), kind(name.kind_) {}
 };
 
 struct Ledger::KeyHash {
+  using is_transparent = void;
   std::size_t operator()(const Key& key) const noexcept { return key.hash; }
+  std::size_t operator()(const Name& name) const noexcept { return name.hash_; }
+};
+
+struct Ledger::KeyEqual {
+  using is_transparent = void;
+  bool operator()(const Key& a, const Key& b) const {
+    return equal(a, b.hash, b.route, b.kind, b.octets);
+  }
+  bool operator()(const Name& name, const Key& key) const {
+    return equal(key, name.hash_, name.route_, name.kind_, name.octets_);
+  }
+  static bool equal(const Key& key, std::uint64_t hash, std::uint32_t route, Kind kind,
+                    std::string_view octets) {
+    return key.hash == hash && key.route == route && key.kind == kind && key.octets == octets;
+  }
 };
 
 // The connections of one name. Its key stays where it is as long as it is in the table.
@@ -56,33 +75,42 @@ struct Ledger::Tally {
   std::uint32_t connections = 0;
 };
 
-// Apart by a cache line, so that workers in different shards do not disturb each other.
-struct alignas(64) Ledger::Shard {
-  std::mutex mutex;
-  std::unordered_map<Key, Tally, KeyHash> tallies;
-  std::unordered_map<Key, Bucket, KeyHash> buckets;
-  std::unordered_map<std::size_t, Bucket> overflow;  // by route, for which the policy has a bound
+// The buckets of one kind in one shard.
+struct Ledger::Buckets {
+  std::unordered_map<Key, Bucket, KeyHash, KeyEqual> by_name;
+  std::unordered_map<std::uint32_t, Bucket> overflow;  // by route, for which the policy has a bound
   std::size_t sweep_at = sweep_buckets_min;
   Time next_sweep = Time::min();
 
-  Bucket& bucket_of(Key key, std::size_t route, const auth::RateLimit& limit, Time now) {
-    if (const auto known = buckets.find(key); known != buckets.end()) return known->second;
-    if (!make_room(now)) return overflow.try_emplace(route, limit, now).first->second;
-    return buckets.try_emplace(std::move(key), limit, now).first->second;
+  Bucket& of(const Name& name, const auth::RateLimit& limit, Time now) {
+    if (const auto known = by_name.find(name); known != by_name.end()) return known->second;
+    if (!make_room(now)) return overflow.try_emplace(name.route_, limit, now).first->second;
+    return by_name.try_emplace(Key(name), limit, now).first->second;
   }
 
   bool make_room(Time now) {
-    if (buckets.size() >= sweep_at && now >= next_sweep) {
-      std::erase_if(buckets, [now](const auto& entry) { return entry.second.full(now); });
-      sweep_at = std::clamp(2 * buckets.size(), sweep_buckets_min, shard_buckets_max);
+    if (by_name.size() >= sweep_at && now >= next_sweep) {
+      std::erase_if(by_name, [now](const auto& entry) { return entry.second.full(now); });
+      sweep_at = std::clamp(2 * by_name.size(), sweep_buckets_min, shard_buckets_max);
       next_sweep = now + sweep_interval_min;
     }
-    return buckets.size() < shard_buckets_max;
+    return by_name.size() < shard_buckets_max;
   }
+
+  std::size_t size() const { return by_name.size() + overflow.size(); }
 };
 
-Ledger::Ledger(std::uint32_t connections_max)
-    : connections_max_(connections_max), shards_(std::make_unique<Shard[]>(shards)) {}
+// Apart by a cache line, so that workers in different shards do not disturb each other.
+struct alignas(64) Ledger::Shard {
+  std::mutex mutex;
+  std::unordered_map<Key, Tally, KeyHash, KeyEqual> tallies;
+  Buckets buckets[bucket_kinds];
+};
+
+Ledger::Ledger(std::uint32_t connections_max, std::size_t queued_max)
+    : connections_max_(connections_max),
+      queued_max_(queued_max),
+      shards_(std::make_unique<Shard[]>(shards)) {}
 
 Ledger::~Ledger() = default;
 
@@ -98,34 +126,74 @@ Ledger::Connection Ledger::accept() {
 std::chrono::milliseconds Ledger::take_handshake(std::size_t route, const proxy::IpAddress& address,
                                                  const auth::RateLimit& limit, Time now) {
   if (!limit.limited()) return std::chrono::milliseconds::zero();
-  Key key = key_of(Kind::Handshakes, route, octets_of(address.limit_key()));
-  Shard& shard = shard_of(key);
+  return take(name_of(Kind::Handshakes, route, octets_of(address.limit_key())), limit, now);
+}
+
+Ledger::Name Ledger::subject_name(std::size_t route, std::string_view subject) const {
+  return name_of(Kind::SubjectMessages, route, subject);
+}
+
+std::chrono::milliseconds Ledger::take_subject_message(const Name& subject,
+                                                       const auth::RateLimit& limit, Time now) {
+  if (!limit.limited()) return std::chrono::milliseconds::zero();
+  return take(subject, limit, now);
+}
+
+std::chrono::milliseconds Ledger::take_subject_message(std::size_t route, std::string_view subject,
+                                                       const auth::RateLimit& limit, Time now) {
+  if (!limit.limited()) return std::chrono::milliseconds::zero();
+  return take(subject_name(route, subject), limit, now);
+}
+
+std::chrono::milliseconds Ledger::take_room_message(std::string_view room_key,
+                                                    const auth::RateLimit& limit, Time now) {
+  if (!limit.limited()) return std::chrono::milliseconds::zero();
+  return take(name_of(Kind::RoomMessages, 0, room_key), limit, now);
+}
+
+std::chrono::milliseconds Ledger::take(const Name& name, const auth::RateLimit& limit, Time now) {
+  Shard& shard = shard_of(name.hash_);
   const std::lock_guard lock(shard.mutex);
-  return shard.bucket_of(std::move(key), route, limit, now).take(limit, now);
+  return shard.buckets[static_cast<std::size_t>(name.kind_)].of(name, limit, now).take(limit, now);
+}
+
+bool Ledger::reserve_queued(std::size_t octets) {
+  std::size_t queued = queued_.load(std::memory_order_relaxed);
+  do {
+    if (octets > queued_max_ - queued) return false;
+  } while (!queued_.compare_exchange_weak(queued, queued + octets, std::memory_order_relaxed));
+  return true;
+}
+
+void Ledger::release_queued(std::size_t octets) {
+  const std::size_t queued = queued_.fetch_sub(octets, std::memory_order_relaxed);
+  assert(octets <= queued);
+  static_cast<void>(queued);
 }
 
 std::optional<Ledger::Count> Ledger::count_address(std::size_t route,
                                                    const proxy::IpAddress& address,
                                                    std::uint32_t connections_max) {
   if (connections_max == 0) return Count();
-  return count(key_of(Kind::Address, route, octets_of(address.limit_key())), connections_max);
+  return count(name_of(Kind::Address, route, octets_of(address.limit_key())), connections_max);
 }
 
 std::optional<Ledger::Count> Ledger::count_subject(std::size_t route, std::string_view subject,
                                                    std::uint32_t connections_max) {
   if (connections_max == 0) return Count();
-  return count(key_of(Kind::Subject, route, subject), connections_max);
+  return count(name_of(Kind::Subject, route, subject), connections_max);
 }
 
-std::optional<Ledger::Count> Ledger::count(Key key, std::uint32_t connections_max) {
-  Shard& shard = shard_of(key);
+std::optional<Ledger::Count> Ledger::count(const Name& name, std::uint32_t connections_max) {
+  Shard& shard = shard_of(name.hash_);
   const std::lock_guard lock(shard.mutex);
-  const auto [entry, added] = shard.tallies.try_emplace(std::move(key));
-  Tally& tally = entry->second;
-  if (added) {
-    tally.shard = &shard;
-    tally.key = &entry->first;
+  auto entry = shard.tallies.find(name);
+  if (entry == shard.tallies.end()) {
+    entry = shard.tallies.try_emplace(Key(name)).first;
+    entry->second.shard = &shard;
+    entry->second.key = &entry->first;
   }
+  Tally& tally = entry->second;
   if (tally.connections >= connections_max) return std::nullopt;
   ++tally.connections;
   return Count(tally);
@@ -142,22 +210,23 @@ Ledger::Sizes Ledger::sizes() const {
   for (std::size_t i = 0; i < shards; ++i) {
     const std::lock_guard lock(shards_[i].mutex);
     sizes.names += shards_[i].tallies.size();
-    sizes.buckets += shards_[i].buckets.size() + shards_[i].overflow.size();
+    for (const auto& buckets : shards_[i].buckets) sizes.buckets += buckets.size();
   }
   return sizes;
 }
 
-Ledger::Key Ledger::key_of(Kind kind, std::size_t route, std::string_view name) const {
-  std::string text(1 + sizeof route + name.size(), static_cast<char>(kind));
-  std::memcpy(text.data() + 1, &route, sizeof route);
-  name.copy(text.data() + 1 + sizeof route, name.size());
-  return {.hash = keyed_hash(hash_key_, text), .text = std::move(text)};
+// Kind and route only have to part what is one name otherwise: nobody can foresee a name's hash.
+Ledger::Name Ledger::name_of(Kind kind, std::size_t route, std::string_view octets) const {
+  constexpr std::uint64_t spread = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio, odd
+  const std::uint64_t table = route * 8 + static_cast<std::uint64_t>(kind);
+  return {kind, static_cast<std::uint32_t>(route), octets,
+          keyed_hash(hash_key_, octets) ^ table * spread};
 }
 
 // By the upper bits: the tables in a shard divide by the lower ones.
-Ledger::Shard& Ledger::shard_of(const Key& key) {
+Ledger::Shard& Ledger::shard_of(std::uint64_t hash) {
   static_assert(shards == 64);
-  return shards_[key.hash >> 58];
+  return shards_[hash >> 58];
 }
 
 }  // namespace gateway

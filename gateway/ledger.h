@@ -1,7 +1,8 @@
 // What an instance counts: open connections, connections and handshakes of an address, connections
-// of a subject. The one thing that workers share and change, so that a limit of the policy is one
-// of the instance, whatever `workers` is. May be called from any thread. It is sharded and bounded,
-// takes one lock a call, calls nobody, does no I/O and is told the time.
+// and messages of a subject, messages of a room, octets queued. The one thing that workers share
+// and change, so that a limit of the policy is one of the instance, whatever `workers` is. May be
+// called from any thread. It is sharded and bounded, takes one lock a call, calls nobody, does no
+// I/O and is told the time.
 #pragma once
 
 #include <atomic>
@@ -18,6 +19,7 @@
 namespace gateway {
 
 class Ledger {
+  enum class Kind : std::uint8_t;
   struct Key;
   struct Tally;
   struct Shard;
@@ -27,9 +29,15 @@ class Ledger {
 
   static constexpr std::size_t shards = 64;
   static constexpr std::size_t shard_buckets_max = 2'048;
-  static constexpr std::size_t buckets_max = shards * shard_buckets_max;  // some 15 MB
+  // Of handshakes, of subjects and of rooms each, so that who crowds one of the three does not
+  // tighten the others. Some 14 MB; 60 MB where all names are as long as a client can make them.
+  static constexpr std::size_t buckets_max = shards * shard_buckets_max;
 
-  explicit Ledger(std::uint32_t connections_max);
+  // A thousand clients that do not read, with a `send_queue` of 1 MiB each: more is no slow reader
+  // any more but an instance that is too small, and should leave its host some memory to say so.
+  static constexpr std::size_t queued_octets_max = std::size_t{1} << 30;
+
+  explicit Ledger(std::uint32_t connections_max, std::size_t queued_max = queued_octets_max);
   Ledger(const Ledger&) = delete;
   Ledger& operator=(const Ledger&) = delete;
   ~Ledger();  // after everything that it gave out
@@ -73,6 +81,35 @@ class Ledger {
   std::chrono::milliseconds take_handshake(std::size_t route, const proxy::IpAddress& address,
                                            const auth::RateLimit& limit, Time now);
 
+  // A subject on a route, hashed once for all its messages. Views the subject that it was made of.
+  class Name {
+    friend class Ledger;
+    Name(Kind kind, std::uint32_t route, std::string_view octets, std::uint64_t hash)
+        : octets_(octets), hash_(hash), route_(route), kind_(kind) {}
+
+    std::string_view octets_;
+    std::uint64_t hash_;
+    std::uint32_t route_;
+    Kind kind_;
+  };
+  Name subject_name(std::size_t route, std::string_view subject) const;
+
+  // Takes one permit for a message of a subject on a route, or in a room, which is one on all its
+  // routes. As take_handshake(), with buckets_max of each.
+  std::chrono::milliseconds take_subject_message(const Name& subject, const auth::RateLimit& limit,
+                                                 Time now);
+  std::chrono::milliseconds take_subject_message(std::size_t route, std::string_view subject,
+                                                 const auth::RateLimit& limit, Time now);
+  std::chrono::milliseconds take_room_message(std::string_view room_key,
+                                              const auth::RateLimit& limit, Time now);
+
+  // Octets that wait for clients and backends in the whole process (SECURITY 12). False: there
+  // would be more than queued_max, and nothing is reserved. Asked for what a flush left over
+  // rather than for each frame: every worker writes to this one count.
+  bool reserve_queued(std::size_t octets);
+  void release_queued(std::size_t octets);  // at most what is reserved
+  std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
+
   // One connection of an address or a subject on a route, until this is destroyed. Held beside a
   // Connection, so that there are at most connections_max names of each.
   class Count {
@@ -104,19 +141,26 @@ class Ledger {
   Sizes sizes() const;
 
  private:
-  // What a name is counted for: the same octets may be an address and a subject.
-  enum class Kind : char { Handshakes, Address, Subject };
+  // What a name is counted for: the same octets may be an address and a subject. Those with buckets
+  // come first.
+  enum class Kind : std::uint8_t { Handshakes, SubjectMessages, RoomMessages, Address, Subject };
+  static constexpr std::size_t bucket_kinds = 3;
+  struct Buckets;
   struct KeyHash;
+  struct KeyEqual;
 
-  Key key_of(Kind kind, std::size_t route, std::string_view name) const;
-  Shard& shard_of(const Key& key);
-  std::optional<Count> count(Key key, std::uint32_t connections_max);
+  Name name_of(Kind kind, std::size_t route, std::string_view octets) const;
+  Shard& shard_of(std::uint64_t hash);
+  std::chrono::milliseconds take(const Name& name, const auth::RateLimit& limit, Time now);
+  std::optional<Count> count(const Name& name, std::uint32_t connections_max);
 
   const HashKey hash_key_ = HashKey::random();
   const std::uint32_t connections_max_;
+  const std::size_t queued_max_;
   std::atomic<std::uint32_t> open_ = 0;
   std::atomic<std::uint32_t> admitting_ = 0;
   const std::unique_ptr<Shard[]> shards_;
+  alignas(64) std::atomic<std::size_t> queued_ = 0;  // apart: nothing else is written as often
 };
 
 }  // namespace gateway

@@ -1,5 +1,6 @@
 #include "gateway/ledger.h"
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
@@ -275,9 +276,10 @@ TEST_SUITE("handshakes of an address") {
 
 // Which addresses meet in a shard is random, hence the margins: 64 shards of 2 048 hold 131 072
 // buckets, and of 200 000 addresses each shard gets some 3 125.
+constexpr int many = 200'000;
+
 TEST_SUITE("the table of buckets is bounded") {
   const auth::RateLimit slow{.permits_per_second = 1, .permits_max = 1};
-  constexpr int many = 200'000;
 
   TEST_CASE("what does not fit shares one bucket a shard, and another route's is another") {
     Ledger ledger(100);
@@ -316,5 +318,127 @@ TEST_SUITE("the table of buckets is bounded") {
       CHECK(admitted(ledger, hourly, 0, 100, start + minute * 1min) == 0);
     }
     CHECK(admitted(ledger, hourly, 0, 100, start + 1h) == 100);
+  }
+}
+
+TEST_SUITE("messages of a subject and of a room") {
+  const auth::RateLimit limit{.permits_per_second = 2, .permits_max = 3};
+  const auth::RateLimit one{.permits_per_second = 1, .permits_max = 1};
+
+  TEST_CASE("a burst passes, the next is told how long to wait") {
+    Ledger ledger(100);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(ledger.take_subject_message(0, "alice", limit, start) == 0ms);
+      CHECK(ledger.take_room_message("room:r", limit, start) == 0ms);
+    }
+    CHECK(ledger.take_subject_message(0, "alice", limit, start) == 500ms);
+    CHECK(ledger.take_room_message("room:r", limit, start) == 500ms);
+    CHECK(ledger.take_subject_message(0, "alice", limit, start + 500ms) == 0ms);
+    CHECK(ledger.take_room_message("room:r", limit, start + 500ms) == 0ms);
+    CHECK(ledger.take_room_message("room:r", limit, start + 500ms) > 0ms);
+  }
+
+  TEST_CASE("a name that was hashed once is the same bucket") {
+    Ledger ledger(100);
+    const std::string subject(256, 'a');
+    const auto name = ledger.subject_name(1, subject);
+    CHECK(ledger.take_subject_message(name, one, start) == 0ms);
+    CHECK(ledger.take_subject_message(1, subject, one, start) > 0ms);
+    CHECK(ledger.take_subject_message(name, one, start) > 0ms);
+    CHECK(ledger.take_subject_message(0, subject, one, start) == 0ms);  // another route
+    CHECK(ledger.sizes().buckets == 2);
+  }
+
+  TEST_CASE("subjects, rooms and addresses of the same octets have buckets of their own") {
+    Ledger ledger(100);
+    CHECK(ledger.take_handshake(0, ip("97.98.99.100"), one, start) == 0ms);
+    CHECK(ledger.take_subject_message(0, "abcd", one, start) == 0ms);
+    CHECK(ledger.take_room_message("abcd", one, start) == 0ms);
+    CHECK(ledger.take_subject_message(0, "abce", one, start) == 0ms);
+    CHECK(ledger.take_room_message("abce", one, start) == 0ms);
+    CHECK(ledger.take_subject_message(0, "abcd", one, start) > 0ms);
+    CHECK(ledger.take_room_message("abcd", one, start) > 0ms);
+  }
+
+  TEST_CASE("a subject that comes back has what it left") {
+    Ledger ledger(100);
+    int taken = 0;
+    for (int i = 0; i < 10; ++i) {
+      const auto connection = ledger.accept();  // and gone at the end of the turn
+      const auto count = ledger.count_subject(0, "alice", 1);
+      CHECK(count);
+      if (ledger.take_subject_message(0, "alice", limit, start) == 0ms) ++taken;
+    }
+    CHECK(taken == 3);
+  }
+
+  TEST_CASE("no limit is no bucket") {
+    Ledger ledger(100);
+    const auto name = ledger.subject_name(0, "alice");
+    for (int i = 0; i < 1'000; ++i) {
+      CHECK(ledger.take_subject_message(0, "alice", {}, start) == 0ms);
+      CHECK(ledger.take_subject_message(name, {}, start) == 0ms);
+      CHECK(ledger.take_room_message("room:r", {}, start) == 0ms);
+    }
+    CHECK(ledger.sizes().buckets == 0);
+  }
+
+  TEST_CASE("whoever invents rooms tightens the limit of new rooms, and nobody else's") {
+    Ledger ledger(100);
+    CHECK(ledger.take_room_message("room:old", limit, start) == 0ms);
+    std::size_t taken = 0;
+    for (int i = 0; i < many; ++i) {
+      if (ledger.take_room_message("room:" + std::to_string(i), one, start) == 0ms) ++taken;
+    }
+    CHECK(taken == Ledger::buckets_max - 1 + Ledger::shards);
+    CHECK(ledger.sizes().buckets == Ledger::buckets_max + Ledger::shards);
+    CHECK(ledger.take_room_message("room:old", limit, start) == 0ms);
+    for (int i = 0; i < 1'000; ++i) {
+      CHECK(ledger.take_subject_message(0, std::to_string(i), one, start) == 0ms);
+      CHECK(ledger.take_handshake(0, nth_ip(i), one, start) == 0ms);
+    }
+  }
+
+  TEST_CASE("buckets that are full again are forgotten") {
+    Ledger ledger(100);
+    for (int second = 0; second < 20; ++second) {
+      for (int i = 0; i < 5'000; ++i) {
+        const std::string name = std::to_string(5'000 * second + i);
+        ledger.take_room_message(name, one, start + second * 1s);
+        ledger.take_subject_message(0, name, one, start + second * 1s);
+      }
+    }
+    CHECK(ledger.sizes().buckets <= 2 * 4 * 5'000);  // of 200 000
+  }
+}
+
+TEST_SUITE("octets queued in the process") {
+  TEST_CASE("up to the cap they are reserved, beyond it they are not") {
+    Ledger ledger(100, 1'000);
+    CHECK(ledger.reserve_queued(600));
+    CHECK(ledger.reserve_queued(400));
+    CHECK_FALSE(ledger.reserve_queued(1));
+    CHECK(ledger.reserve_queued(0));
+    CHECK(ledger.queued() == 1'000);
+    ledger.release_queued(600);
+    CHECK_FALSE(ledger.reserve_queued(601));
+    CHECK(ledger.queued() == 400);  // what was refused is not reserved
+    CHECK(ledger.reserve_queued(600));
+    ledger.release_queued(1'000);
+    CHECK(ledger.queued() == 0);
+  }
+
+  TEST_CASE("no length is too long to be compared") {
+    Ledger ledger(100, 1'000);
+    CHECK(ledger.reserve_queued(1));
+    CHECK_FALSE(ledger.reserve_queued(SIZE_MAX));
+    CHECK_FALSE(ledger.reserve_queued(1'000));
+    CHECK(ledger.reserve_queued(999));
+  }
+
+  TEST_CASE("the cap is the named one where none is given") {
+    Ledger ledger(100);
+    CHECK(ledger.reserve_queued(Ledger::queued_octets_max));
+    CHECK_FALSE(ledger.reserve_queued(1));
   }
 }

@@ -129,4 +129,37 @@ TEST_SUITE("four workers, one ledger") {
     });
     CHECK(taken == workers * rounds);
   }
+
+  TEST_CASE("a subject and a room have their permits once, whoever asks") {
+    Ledger ledger(100);
+    const auth::RateLimit limit{.permits_per_second = 1, .permits_max = 1'000};
+    const auto alice = ledger.subject_name(0, "alice");
+    const int taken = on_all_workers([&](int) {
+      int count = 0;
+      for (int i = 0; i < rounds; ++i) {
+        if (ledger.take_subject_message(alice, limit, start) == 0ms) ++count;
+        if (ledger.take_room_message("room:r", limit, start) == 0ms) ++count;
+      }
+      return count;
+    });
+    CHECK(taken == 2'000);
+  }
+
+  TEST_CASE("never more octets are queued than the cap, and none is left over") {
+    constexpr std::size_t queued_max = 1'000;
+    Ledger ledger(100, queued_max);
+    const int reserved = on_all_workers([&](int worker) {
+      int count = 0;
+      const std::size_t octets = 300 + static_cast<std::size_t>(worker);
+      for (int i = 0; i < rounds; ++i) {
+        if (!ledger.reserve_queued(octets)) continue;
+        CHECK(ledger.queued() <= queued_max);
+        ++count;
+        ledger.release_queued(octets);
+      }
+      return count;
+    });
+    CHECK(reserved >= rounds);
+    CHECK(ledger.queued() == 0);
+  }
 }
