@@ -1,0 +1,38 @@
+// The JSON texts that the gateway itself says on a route with `messages: rooms` (CONTRACT
+// section 4). Rooms, subjects and reasons are UTF-8 and are escaped here; raw JSON is taken as it
+// is, from an Envelope.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace gateway {
+
+// An empty `id_raw`: the client sent none.
+std::string joined_answer(std::string_view room, std::string_view id_raw);
+
+// `reason`: empty where the client asked for it, else "policy" or "refresh".
+std::string left_answer(std::string_view room, std::string_view id_raw, std::string_view reason);
+
+enum class RoomError : std::uint8_t {
+  AccessDenied,
+  RateLimited,
+  NotAMember,
+  BadMessage,
+  TooManyRooms,
+  Unavailable,
+  InvalidToken,
+};
+
+// Empty: it has no such member. `retry_after` is of RateLimited.
+std::string error_answer(RoomError error, std::string_view room, std::string_view id_raw,
+                         std::optional<std::chrono::milliseconds> retry_after);
+
+// What the members of a room get. Empty: it has no such member.
+std::string room_message(std::string_view room, std::string_view from,
+                         std::string_view payload_raw);
+
+}  // namespace gateway
