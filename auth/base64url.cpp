@@ -28,19 +28,27 @@ char octet(std::uint32_t bits) { return static_cast<char>(static_cast<unsigned c
 }  // namespace
 
 std::string base64url_encode(std::string_view octets) {
+  const std::size_t rest = octets.size() % 3;
   std::string text;
-  text.reserve((octets.size() * 4 + 2) / 3);
-  std::uint32_t bits = 0;
-  unsigned bits_held = 0;
-  for (char c : octets) {
-    bits = (bits << 8) | static_cast<unsigned char>(c);
-    bits_held += 8;
-    while (bits_held >= 6) {
-      bits_held -= 6;
-      text.push_back(alphabet[(bits >> bits_held) & 0x3f]);
-    }
+  text.resize(octets.size() / 3 * 4 + (rest == 0 ? 0 : rest + 1));
+  char* out = text.data();
+  const auto octet_at = [&](std::size_t at) {
+    return std::uint32_t{static_cast<unsigned char>(octets[at])};
+  };
+  std::size_t in = 0;
+  for (; in + 3 <= octets.size(); in += 3) {
+    const std::uint32_t bits = octet_at(in) << 16 | octet_at(in + 1) << 8 | octet_at(in + 2);
+    *out++ = alphabet[bits >> 18];
+    *out++ = alphabet[(bits >> 12) & 0x3f];
+    *out++ = alphabet[(bits >> 6) & 0x3f];
+    *out++ = alphabet[bits & 0x3f];
   }
-  if (bits_held > 0) text.push_back(alphabet[(bits << (6 - bits_held)) & 0x3f]);
+  if (rest > 0) {
+    const std::uint32_t bits = octet_at(in) << 16 | (rest == 2 ? octet_at(in + 1) << 8 : 0);
+    *out++ = alphabet[bits >> 18];
+    *out++ = alphabet[(bits >> 12) & 0x3f];
+    if (rest == 2) *out++ = alphabet[(bits >> 6) & 0x3f];
+  }
   return text;
 }
 

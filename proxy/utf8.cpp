@@ -1,4 +1,5 @@
-// The one door to simdjson, which validates; what it cannot do is read a text in pieces.
+// The one door of this room to simdjson, which validates; what it cannot do is read a text in
+// pieces.
 #include "proxy/utf8.h"
 
 #include <algorithm>

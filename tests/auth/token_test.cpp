@@ -229,6 +229,19 @@ TEST_SUITE("Tokens 2: the JOSE header and the claims are JSON objects") {
     CHECK(outcome(token(Algorithm::HS256, deep)) == "malformed");
   }
 
+  TEST_CASE("a header is read anew where one octet of it differs from the last one") {
+    const std::string good = with_header(R"({"alg":"HS256","kid":"1"})");
+    for (const char* other : {R"({"alg":"HS256","kid":2})", R"({"alg":"HS255","kid":"1"})",
+                              R"({"alg":"HS256","kid":"1","crit":[]})", "{}", ""}) {
+      CAPTURE(other);
+      CHECK(outcome(good) == "verified");
+      CHECK(outcome(with_header(other)) != "verified");
+    }
+    CHECK(auth::parse_token(good)->key_id == "1");
+    CHECK(auth::parse_token(with_header(R"({"alg":"HS256","kid":"2"})"))->key_id == "2");
+    CHECK(auth::parse_token(good)->key_id == "1");
+  }
+
   TEST_CASE("crit is refused, whatever it lists (RFC 7515 section 4.1.11)") {
     for (const char* crit :
          {R"(["exp"])", R"(["b64"])", "[]", "null", "false", R"("")", R"(["alg"])"}) {
