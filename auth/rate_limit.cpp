@@ -30,6 +30,10 @@ bool TokenBucket::take(const RateLimit& limit, Time now, double permits) {
   return true;
 }
 
+bool TokenBucket::holds(const RateLimit& limit, Time now, double permits) const {
+  return !limit.limited() || permits_at(limit, now) >= permits;
+}
+
 std::chrono::milliseconds TokenBucket::wait_for(const RateLimit& limit, Time now,
                                                 double permits) const {
   using std::chrono::milliseconds;

@@ -25,6 +25,9 @@ class TokenBucket {
   // what is larger than the bucket empties it, and is not refused for ever.
   bool take(const RateLimit& limit, Time now, double permits = 1);
 
+  // Are there so many permits, and no fewer? A bucket never holds more than permits_max.
+  bool holds(const RateLimit& limit, Time now, double permits) const;
+
   // How long until `permits` could be taken, at most a day; zero: now.
   std::chrono::milliseconds wait_for(const RateLimit& limit, Time now, double permits = 1) const;
 

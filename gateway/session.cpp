@@ -108,6 +108,18 @@ Verdict Session::admit(const proxy::FrameHeader& frame) {
   return {};
 }
 
+// The same at once, where both buckets have enough for every one of them.
+bool Session::admit_all(const proxy::Tally& messages) {
+  if (message_charged_) return false;  // of the first only the octets are owed
+  const auto& limits = identity_.route->connection_limits;
+  auto now = host_.timers().now().monotonic;
+  auto count = static_cast<double>(messages.messages);
+  auto octets = static_cast<double>(messages.octets);
+  if (!messages_.holds(limits.messages, now, count)) return false;
+  if (!octets_.holds(limits.octets, now, octets)) return false;
+  return messages_.take(limits.messages, now, count) && octets_.take(limits.octets, now, octets);
+}
+
 Verdict Session::judge(Relay::Side, const proxy::Message&) { return {}; }
 
 Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait) {

@@ -47,6 +47,7 @@ class Session final : private proxy::Relay::Gate {
 
  private:
   proxy::Verdict admit(const proxy::FrameHeader& frame) override;
+  bool admit_all(const proxy::Tally& messages) override;
   proxy::Verdict judge(proxy::Relay::Side from, const proxy::Message& message) override;
   void on_ending(proxy::Relay::Side first, const proxy::Ending& ending,
                  const proxy::Close& told) override;

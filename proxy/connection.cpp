@@ -43,7 +43,7 @@ class Connection::Pieces {
   std::string_view frame_header;  // of the frame being read, as it came; empty: in parts
 
  private:
-  static constexpr std::size_t views_max = 32;
+  static constexpr std::size_t views_max = 8;
 
   Connection& from_;
   std::array<std::string_view, views_max> views_;
@@ -81,10 +81,11 @@ void Connection::on_octets(std::string_view octets) { read(octets, Undecided::No
 void Connection::read(std::string_view input, Undecided undecided) {
   Pieces pieces(*this);
   bool goes_on = settle(undecided, input, pieces);
+  const std::uint64_t at_once = settings_.whole_messages ? 1 : FrameReader::messages_unlimited;
   while (goes_on) {
-    auto step = reader_.next(input, settings_.reader);
-    goes_on = step.kind == FrameReader::Kind::Message ? pass_message(step.octets, input, pieces)
-                                                      : read_step(step, input, pieces);
+    auto step = reader_.next(input, settings_.reader, at_once);
+    goes_on = step.kind == FrameReader::Kind::Messages ? pass_messages(step, input, pieces)
+                                                       : read_step(step, input, pieces);
   }
   pieces.flush();
   answer_ping();
@@ -137,14 +138,32 @@ bool Connection::read_step(const FrameReader::Step& step, std::string_view rest,
   return true;
 }
 
+// False: one of them waits for its verdict.
+bool Connection::pass_messages(const FrameReader::Step& step, std::string_view rest,
+                               Pieces& pieces) {
+  if (state_ != State::Open) return true;
+  auto messages = step.octets;
+  if (step.messages.messages == 1) return pass_message(messages, rest, pieces);
+  if (observer_.admit_all(*this, step.messages)) {
+    received_ += step.messages;
+    pieces.add(messages);
+    return true;
+  }
+  while (!messages.empty()) {
+    auto frame = reader_.next(messages, settings_.reader, 1).octets;
+    std::string_view behind{messages.data(), messages.size() + rest.size()};
+    if (!pass_message(frame, behind, pieces)) return false;
+  }
+  return true;
+}
+
 // False: the message waits for its verdict.
 bool Connection::pass_message(std::string_view frame, std::string_view rest, Pieces& pieces) {
   if (state_ != State::Open) return true;
   const auto verdict = observer_.admit(*this, reader_.header());
   switch (verdict.kind) {
     case Verdict::Kind::Pass:
-      received_.octets += reader_.header().payload_octets;
-      ++received_.messages;
+      received_ += {1, reader_.header().payload_octets};
       if (settings_.whole_messages) return judge_in_place(frame, rest, pieces);
       pieces.add(frame);
       return true;

@@ -67,18 +67,16 @@ struct Ending {
   Close close;
 };
 
-// What has passed, in whole messages and octets of payload.
-struct Tally {
-  std::uint64_t messages = 0;
-  std::uint64_t octets = 0;
-};
-
 class Connection final : private Transport::Observer, private FlushList::Member {
  public:
   class Observer {
    public:
     // The header of a data frame has come; nothing of it has gone on.
     virtual Verdict admit(Connection& from, const FrameHeader& frame) = 0;
+    // Without whole_messages: so many messages have come, each whole in one frame. True: all of
+    // them go on, as if admit() had let each pass. False: nothing is decided, and admit() is asked
+    // about one after the other.
+    virtual bool admit_all(Connection& from, const Tally& messages) = 0;
     // With whole_messages, once its frames were admitted: may it go on?
     virtual Verdict judge(Connection& from, const Message& message) = 0;
     // Whole frames for the other side, in order; borrowed for the call.
@@ -115,7 +113,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
 
   bool congested() const { return congested_; }
   bool open() const { return state_ == State::Open; }
-  const Tally& received() const { return received_; }
+  const Tally& received() const { return received_; }  // of what passed on
 
  private:
   // Open:    frames pass both ways.
@@ -145,6 +143,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void read(std::string_view input, Undecided undecided);
   bool settle(Undecided undecided, std::string_view rest, Pieces& pieces);
   bool read_step(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);
+  bool pass_messages(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);
   bool pass_message(std::string_view frame, std::string_view rest, Pieces& pieces);
   bool judge_in_place(std::string_view frame, std::string_view rest, Pieces& pieces);
   bool judge_assembled(std::string_view rest, Pieces& pieces);

@@ -6,9 +6,59 @@
 
 namespace proxy {
 
-FrameReader::Step FrameReader::next(std::string_view& input, const ReaderLimits& limits) {
+namespace {
+
+constexpr std::uint8_t whole_text = 0x81;  // the first octet: FIN and the opcode
+constexpr std::uint8_t whole_binary = 0x82;
+
+struct WholeMessage {
+  std::size_t header_octets = 0;  // 0: there is none
+  std::size_t payload_octets = 0;
+};
+
+// The message at the front of `octets`, if it is in a single frame and that is here as a whole.
+// Where it says none, parse_frame_header() says why: so much of the header as this must be read for
+// every message, all else about it once a read.
+WholeMessage find_whole_message(std::string_view octets, bool masked,
+                                std::uint64_t message_octets_max) {
+  auto at = [&](std::size_t i) { return static_cast<std::uint8_t>(octets[i]); };
+  if (octets.size() < 2 || (at(0) != whole_text && at(0) != whole_binary)) return {};
+  if ((at(1) & 0x80) != (masked ? 0x80 : 0)) return {};
+  std::size_t header_octets = masked ? 2 + sizeof(MaskingKey) : 2;
+  std::uint64_t payload_octets = at(1) & 0x7F;
+  if (payload_octets == 126) {
+    header_octets += 2;
+    if (octets.size() < header_octets) return {};
+    payload_octets = std::uint64_t{at(2)} << 8 | at(3);
+    if (payload_octets < 126) return {};
+  } else if (payload_octets == 127) {
+    FrameHeader header;
+    auto size = parse_frame_header(octets, masked, header);
+    if (!size || *size == 0) return {};
+    header_octets = *size;
+    payload_octets = header.payload_octets;
+  }
+  if (octets.size() < header_octets || octets.size() - header_octets < payload_octets) return {};
+  if (payload_octets > message_octets_max) return {};
+  return {header_octets, payload_octets};
+}
+
+bool payload_is_text(std::string_view message, std::size_t header_octets, bool masked) {
+  auto payload = message.substr(header_octets);
+  if (!masked) return valid_utf8(payload);
+  MaskingKey key;
+  std::memcpy(key.data(), payload.data() - key.size(), key.size());
+  return valid_utf8_masked(payload, key);
+}
+
+}  // namespace
+
+FrameReader::Step FrameReader::next(std::string_view& input, const ReaderLimits& limits,
+                                    std::uint64_t messages_max) {
   switch (state_) {
     case State::Header:
+      if (partial_header_octets_ > 0) return complete_header(input, limits);
+      if (!in_message_) return read_messages(input, limits, messages_max);
       return read_header(input, limits);
     case State::Payload:
       return read_payload(input);
@@ -21,35 +71,37 @@ FrameReader::Step FrameReader::next(std::string_view& input, const ReaderLimits&
   return {Kind::NeedsMore, {}};
 }
 
+// Most input is this, so it takes one step, and leaves no state behind.
+FrameReader::Step FrameReader::read_messages(std::string_view& input, const ReaderLimits& limits,
+                                             std::uint64_t messages_max) {
+  Tally found;
+  auto rest = input;
+  while (found.messages < messages_max) {
+    auto [header, payload] = find_whole_message(rest, masked_, limits.message_octets_max);
+    if (header == 0) break;
+    auto size = header + payload;
+    bool text = static_cast<std::uint8_t>(rest.front()) == whole_text;
+    if (text && !payload_is_text(rest.substr(0, size), header, masked_)) {
+      if (found.messages > 0) break;  // what is in front of it goes first
+      return fail(StatusCode::InvalidPayload);
+    }
+    rest.remove_prefix(size);
+    found += {1, payload};
+  }
+  if (found.messages == 0) return read_header(input, limits);
+  if (found.messages == 1) (void)parse_frame_header(input, masked_, header_);
+  auto messages = input.substr(0, input.size() - rest.size());
+  input = rest;
+  return {Kind::Messages, messages, found};
+}
+
 FrameReader::Step FrameReader::read_header(std::string_view& input, const ReaderLimits& limits) {
-  if (partial_header_octets_ > 0) return complete_header(input, limits);
   auto size = parse_frame_header(input, masked_, header_);
   if (!size) return fail(StatusCode::ProtocolError);
   if (*size == 0) return keep_partial_header(input);
-  bool is_message = header_.fin && begins_message() && !is_control(header_.opcode) && !in_message_;
-  if (is_message && header_.payload_octets <= input.size() - *size) {
-    return read_whole_message(input, *size, limits);
-  }
   auto header_octets = input.substr(0, *size);
   input.remove_prefix(*size);
   return begin_frame(header_octets, input, limits);
-}
-
-// Most messages are this, so it is one step and leaves no state behind.
-FrameReader::Step FrameReader::read_whole_message(std::string_view& input,
-                                                  std::size_t header_octets,
-                                                  const ReaderLimits& limits) {
-  if (header_.payload_octets > limits.message_octets_max) return fail(StatusCode::MessageTooBig);
-  auto frame = input.substr(0, header_octets + header_.payload_octets);
-  if (header_.opcode == Opcode::Text) {
-    Utf8Validator utf8;
-    auto payload = frame.substr(header_octets);
-    bool valid =
-        masked_ ? utf8.receive_masked(payload, header_.masking_key, 0) : utf8.receive(payload);
-    if (!valid || !utf8.complete()) return fail(StatusCode::InvalidPayload);
-  }
-  input.remove_prefix(frame.size());
-  return {Kind::Message, frame};
 }
 
 FrameReader::Step FrameReader::keep_partial_header(std::string_view& input) {

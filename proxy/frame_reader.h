@@ -17,6 +17,18 @@ namespace proxy {
 
 enum class Role : std::uint8_t { Client, Server };  // who dialled: a client masks what it sends
 
+// So many messages, whole, and the octets of payload in them.
+struct Tally {
+  std::uint64_t messages = 0;
+  std::uint64_t octets = 0;
+
+  Tally& operator+=(const Tally& more) {
+    messages += more.messages;
+    octets += more.octets;
+    return *this;
+  }
+};
+
 struct ReaderLimits {
   std::uint64_t message_octets_max = std::numeric_limits<std::int64_t>::max();
   std::uint64_t frames_per_message_max = std::numeric_limits<std::int64_t>::max();
@@ -26,8 +38,9 @@ class FrameReader {
  public:
   enum class Kind : std::uint8_t {
     NeedsMore,  // all input has been taken
-    Message,    // one in a single frame that is here as a whole: header and payload as they came.
-                // Reading it again, from its first octet, gives the same
+    Messages,   // each in a single frame that is here as a whole: headers and payloads as they
+                // came, one message behind the other. Reading them again, from the first octet,
+                // gives the same
     DataFrame,  // the header of one, in header(); nothing of its payload has been read
     Payload,    // the next octets of that frame, as they came (masked where the sender masks)
     Ping,
@@ -37,18 +50,24 @@ class FrameReader {
   };
   struct Step {
     Kind kind;
-    // Message, Payload: a view into the input. DataFrame: the header as it came, empty if in parts.
-    // Ping, Pong, Close: the unmasked payload, until the next call.
+    // Messages, Payload: a view into the input. DataFrame: the header as it came, empty if in
+    // parts. Ping, Pong, Close: the unmasked payload, until the next call.
     std::string_view octets;
+    Tally messages{};  // of Messages
   };
+
+  static constexpr auto messages_unlimited = std::numeric_limits<std::uint64_t>::max();
 
   explicit FrameReader(Role us) : masked_(us == Role::Server) {}
 
-  // Takes the next step off the front of `input`. A data frame that is no Message gives one
-  // DataFrame and at least one Payload, also when that is empty.
-  Step next(std::string_view& input, const ReaderLimits& limits);
+  // Takes the next step off the front of `input`; of Messages at most `messages_max` in one. A data
+  // frame that is none of them gives one DataFrame and at least one Payload, also when that is
+  // empty.
+  Step next(std::string_view& input, const ReaderLimits& limits,
+            std::uint64_t messages_max = messages_unlimited);
 
-  const FrameHeader& header() const { return header_; }  // of the latest data frame
+  // Of the latest DataFrame, or of Messages that are a single one.
+  const FrameHeader& header() const { return header_; }
   bool begins_message() const { return header_.opcode != Opcode::Continuation; }
   std::uint64_t offset() const { return offset_; }  // of the latest Payload in its frame
   bool frame_complete() const { return state_ == State::Header; }  // after a Payload
@@ -59,8 +78,8 @@ class FrameReader {
   enum class State : std::uint8_t { Header, Payload, Control, Dead };
 
   Step read_header(std::string_view& input, const ReaderLimits& limits);
-  Step read_whole_message(std::string_view& input, std::size_t header_octets,
-                          const ReaderLimits& limits);
+  Step read_messages(std::string_view& input, const ReaderLimits& limits,
+                     std::uint64_t messages_max);
   Step complete_header(std::string_view& input, const ReaderLimits& limits);
   Step keep_partial_header(std::string_view& input);
   Step begin_frame(std::string_view header_octets, std::string_view& input,

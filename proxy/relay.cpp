@@ -60,6 +60,10 @@ Verdict Relay::admit(Connection& from, const FrameHeader& frame) {
   return side(from) == Side::Client ? gate_.admit(frame) : Verdict{};
 }
 
+bool Relay::admit_all(Connection& from, const Tally& messages) {
+  return side(from) == Side::Backend || gate_.admit_all(messages);
+}
+
 Verdict Relay::judge(Connection& from, const Message& message) {
   return gate_.judge(side(from), message);
 }

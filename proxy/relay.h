@@ -25,6 +25,9 @@ class Relay final : private Connection::Observer {
    public:
     // Whether a data frame of the client's goes on; asked at its header.
     virtual Verdict admit(const FrameHeader& frame) = 0;
+    // Whether all of so many messages of the client's go on, each whole in one frame; no: admit()
+    // is asked about each. Not where its settings say whole_messages.
+    virtual bool admit_all(const Tally& messages) = 0;
     // Whether a message goes on, of a side whose settings say whole_messages.
     virtual Verdict judge(Side from, const Message& message) = 0;
     // `told`: what the client was told by it. Not after our own close().
@@ -57,6 +60,7 @@ class Relay final : private Connection::Observer {
 
  private:
   Verdict admit(Connection& from, const FrameHeader& frame) override;
+  bool admit_all(Connection& from, const Tally& messages) override;
   Verdict judge(Connection& from, const Message& message) override;
   void on_frames(Connection& from, std::span<const std::string_view> frames) override;
   void on_relieved(Connection& from) override;

@@ -10,6 +10,7 @@
 namespace proxy {
 
 bool valid_utf8(std::string_view octets);
+bool valid_utf8_masked(std::string_view octets, const std::array<std::uint8_t, 4>& key);
 
 // Masks or unmasks `octets`, of which the first is the payload's octet number `offset`. `out` is
 // octets.data() itself or does not overlap with it.

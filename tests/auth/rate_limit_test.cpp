@@ -49,6 +49,16 @@ TEST_SUITE("Token bucket") {
                       std::numeric_limits<double>::infinity()));
   }
 
+  TEST_CASE("it holds what it could give, never more than its brim, and giving is another thing") {
+    TokenBucket bucket(ten_a_second, start);
+    CHECK(bucket.holds(ten_a_second, start, 5));
+    CHECK(bucket.holds(ten_a_second, start, 5));
+    CHECK_FALSE(bucket.holds(ten_a_second, start + std::chrono::hours(9), 5.1));
+    CHECK(bucket.take(ten_a_second, start, 5));
+    CHECK_FALSE(bucket.holds(ten_a_second, start + milliseconds(99), 1));
+    CHECK(bucket.holds(ten_a_second, start + milliseconds(100), 1));
+  }
+
   TEST_CASE("after the wait that it names it gives, and not before") {
     TokenBucket bucket(ten_a_second, start);
     CHECK(bucket.wait_for(ten_a_second, start) == milliseconds(0));
@@ -87,6 +97,7 @@ TEST_SUITE("Token bucket") {
     const RateLimit none;
     TokenBucket bucket(none, start);
     CHECK(bucket.take(none, start, 1e18));
+    CHECK(bucket.holds(none, start, 1e18));
     CHECK(bucket.wait_for(none, start, 1e18) == milliseconds(0));
     CHECK(bucket.full(none, start));
   }

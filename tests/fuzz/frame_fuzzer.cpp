@@ -95,26 +95,26 @@ Outcome read_with_ours(std::string_view input, std::size_t step) {
   while (!input.empty() && !outcome.failed && !outcome.closed) {
     auto part = input.substr(0, step);
     input.remove_prefix(part.size());
-    for (auto next = reader.next(part, limits); next.kind != Kind::NeedsMore;
-         next = reader.next(part, limits)) {
+    for (auto next = reader.next(part, limits, 1); next.kind != Kind::NeedsMore;
+         next = reader.next(part, limits, 1)) {
       outcome.failed |= next.kind == Kind::Failed;
       outcome.closed |= next.kind == Kind::Close;
       if (next.kind == Kind::Ping) outcome.pings.emplace_back(next.octets);
       if (next.kind == Kind::DataFrame && reader.begins_message()) {
         message = static_cast<char>(reader.header().opcode);
       }
-      if (next.kind == Kind::Message) {
+      if (next.kind == Kind::Messages) {
         message = static_cast<char>(reader.header().opcode);
         next.octets.remove_prefix(next.octets.size() - reader.header().payload_octets);
       } else if (next.kind != Kind::Payload) {
         continue;
       }
-      auto offset = next.kind == Kind::Message ? 0 : reader.offset();
+      auto offset = next.kind == Kind::Messages ? 0 : reader.offset();
       for (std::size_t i = 0; i < next.octets.size(); ++i) {
         auto key = reader.header().masking_key[(offset + i) % 4];
         message += static_cast<char>(next.octets[i] ^ key);
       }
-      bool complete = next.kind == Kind::Message || reader.message_complete();
+      bool complete = next.kind == Kind::Messages || reader.message_complete();
       if (complete) outcome.messages.push_back(message);
     }
   }
@@ -126,6 +126,7 @@ Outcome read_with_ours(std::string_view input, std::size_t step) {
 
 struct OpenGate final : proxy::Relay::Gate {
   proxy::Verdict admit(const proxy::FrameHeader&) override { return {}; }
+  bool admit_all(const proxy::Tally&) override { return true; }
   proxy::Verdict judge(proxy::Relay::Side, const proxy::Message&) override { return {}; }
   void on_ending(proxy::Relay::Side, const proxy::Ending&, const proxy::Close&) override {}
   void on_client_gone() override {}

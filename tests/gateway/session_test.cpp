@@ -233,6 +233,44 @@ TEST_SUITE("limits of a connection") {
     CHECK(f.messages_at_backend().size() == 1);
   }
 
+  TEST_CASE("a held message has paid for itself, also with others behind it") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 3,
+               .octets_per_second = 100,
+               .on_exceed = gateway::OnExceed::Throttle});
+    auto full = masked(0x82, std::string(100, 'x'));
+    f.client->send(full + full + masked(0x82, ""));
+    f.pass(1001ms);
+    CHECK(f.messages_at_backend().size() == 3);
+    f.client->send(masked(0x82, ""));
+    CHECK(f.messages_at_backend().size() == 1);
+  }
+
+  TEST_CASE("messages that come at once are charged as if each had come alone") {
+    auto ten = std::string(10, 'x');
+    for (bool at_once : {true, false}) {
+      Fixture f({.messages_per_second = 1,
+                 .burst = 6,
+                 .octets_per_second = 45,
+                 .on_exceed = gateway::OnExceed::Drop});
+      auto send = [&](std::initializer_list<std::string> frames) {
+        std::string all;
+        for (const auto& frame : frames) all += frame;
+        if (at_once) return f.client->send(all);
+        for (const auto& frame : frames) f.client->send(frame);
+      };
+      send({masked(0x82, ten), masked(0x81, ten)});
+      CHECK(f.messages_at_backend().size() == 2);
+      // Octets for two of these, and for the last, which is shorter.
+      send({masked(0x82, ten), masked(0x82, ten), masked(0x82, ten), masked(0x82, "12345")});
+      CHECK(f.messages_at_backend() == std::vector{ten, ten, "12345"s});
+      f.pass(1s);
+      send({masked(0x82, "a"), masked(0x82, "b"), masked(0x82, "c")});
+      CHECK(f.messages_at_backend() == std::vector{"a"s});
+      CHECK(f.lines("limit_hit").at(0).contains("\"limit\":\"connection_octets\""));
+    }
+  }
+
   TEST_CASE("a limit that is hit again and again is one line a second, with a count") {
     Fixture f({.messages_per_second = 0.001, .burst = 1, .on_exceed = gateway::OnExceed::Drop});
     for (int i = 0; i < 101; ++i) f.client->send(masked(0x81, "x"));

@@ -32,23 +32,23 @@ Outcome read(proxy::Role us, std::string_view octets, std::size_t step,
   for (std::size_t at = 0; at < octets.size(); at += step) {
     auto input = octets.substr(at, step);
     for (;;) {
-      auto next = reader.next(input, limits);
+      auto next = reader.next(input, limits, 1);
       if (next.kind == Kind::NeedsMore) break;
       if (next.kind == Kind::Failed) outcome.failure = static_cast<int>(reader.failure());
       if (next.kind == Kind::Ping) outcome.controls.push_back("ping " + std::string(next.octets));
       if (next.kind == Kind::Pong) outcome.controls.push_back("pong " + std::string(next.octets));
       if (next.kind == Kind::Close) outcome.controls.push_back("close " + std::string(next.octets));
-      if (next.kind == Kind::Message) {
+      if (next.kind == Kind::Messages) {
         next.octets.remove_prefix(next.octets.size() - reader.header().payload_octets);
       } else if (next.kind != Kind::Payload) {
         continue;
       }
       for (std::size_t i = 0; i < next.octets.size(); ++i) {
-        auto offset = next.kind == Kind::Message ? 0 : reader.offset();
+        auto offset = next.kind == Kind::Messages ? 0 : reader.offset();
         auto key = reader.header().masking_key[(offset + i) % 4];
         message += static_cast<char>(next.octets[i] ^ (reader.header().masked ? key : 0));
       }
-      if (next.kind == Kind::Message || reader.message_complete())
+      if (next.kind == Kind::Messages || reader.message_complete())
         outcome.messages.push_back(std::exchange(message, {}));
     }
   }
@@ -118,6 +118,85 @@ TEST_SUITE("RFC 6455 section 5: data framing") {
         "\x82\xff\x7f\xff\xff\xff\xff\xff\xff\xff"
         "abcd"s;
     CHECK(read(largest, proxy::Role::Server, limits).failure == 1009);
+  }
+}
+
+TEST_SUITE("messages that are here as a whole") {
+  // What one step takes of `octets`, and what it leaves.
+  struct Taken {
+    proxy::FrameReader::Step step;
+    std::string_view rest;
+    proxy::FrameHeader header;
+  };
+  Taken take(std::string_view octets, proxy::ReaderLimits limits = {},
+             std::uint64_t messages_max = 100) {
+    proxy::FrameReader reader(proxy::Role::Server);
+    auto step = reader.next(octets, limits, messages_max);
+    return {step, octets, reader.header()};
+  }
+
+  TEST_CASE("are one step, as they came, and counted") {
+    auto whole = masked(0x81, "κ") + masked(0x82, "") + masked(0x82, std::string(70'000, 'x')) +
+                 masked(0x81, std::string(300, 'y'));
+    auto taken = take(whole);
+    CHECK(taken.step.kind == Kind::Messages);
+    CHECK(taken.step.octets == whole);
+    CHECK(taken.rest.empty());
+    CHECK(taken.step.messages.messages == 4);
+    CHECK(taken.step.messages.octets == 70'302);
+  }
+
+  TEST_CASE("are as few as one wants, and the header of a single one is known") {
+    auto first = masked(0x81, "one");
+    auto both = first + masked(0x82, "two");
+    auto taken = take(both, {}, 1);
+    CHECK(taken.step.octets == first);
+    CHECK(taken.rest == masked(0x82, "two"));
+    CHECK(taken.step.messages.messages == 1);
+    CHECK(taken.header.opcode == proxy::Opcode::Text);
+    CHECK(taken.header.payload_octets == 3);
+  }
+
+  TEST_CASE("end at whatever is none, and that is left to the next step") {
+    auto whole = masked(0x81, "one") + masked(0x82, "two");
+    proxy::ReaderLimits limits{.message_octets_max = 10};
+    auto longest = masked(0x82, std::string(10, 'x'));
+    for (const auto& other : {
+             masked(0x01, "begin"),                // a fragment
+             masked(0x89, "?"),                    // a control frame
+             masked(0x80, "goes on"),              // a continuation of nothing
+             masked(0x83, "?"),                    // a reserved opcode
+             masked(0xC1, "?"),                    // a reserved bit
+             unmasked(0x81, "?"),                  // not masked
+             masked(0x81, "\xff"),                 // not UTF-8
+             masked(0x82, std::string(11, 'x')),   // too long
+             "\x82\xfe\x00\x05\x01\x02\x03\x04" +  // a length that is not in its shortest form
+                 std::string(5, 'x'),
+             longest.substr(0, 1),
+             longest.substr(0, 2),
+             longest.substr(0, 5),
+             longest.substr(0, longest.size() - 1),
+         }) {
+      CAPTURE(other);
+      auto octets = whole + other + masked(0x82, "four");
+      if (longest.starts_with(other)) octets = whole + other;
+      auto taken = take(octets, limits);
+      CHECK(taken.step.octets == whole);
+      CHECK(taken.rest == std::string_view(octets).substr(whole.size()));
+      CHECK(taken.step.messages.messages == 2);
+    }
+    auto octets = whole + longest;
+    CHECK(take(octets, limits).step.messages.messages == 3);
+  }
+
+  TEST_CASE("are not taken from within another message") {
+    proxy::FrameReader reader(proxy::Role::Server);
+    auto octets = masked(0x01, "begin") + masked(0x82, "no");
+    std::string_view input = octets;
+    for (auto kind : {Kind::DataFrame, Kind::Payload, Kind::Failed}) {
+      CHECK(reader.next(input, {}).kind == kind);
+    }
+    CHECK(reader.failure() == proxy::StatusCode::ProtocolError);
   }
 }
 

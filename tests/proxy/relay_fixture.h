@@ -25,6 +25,8 @@ struct Gate final : proxy::Relay::Gate {
     return proxy::Verdict{};
   };
   std::vector<std::uint64_t> asked;  // payload octets of each frame asked about
+  bool all_pass = false;
+  std::optional<proxy::Tally> asked_at_once;
   std::optional<Side> first;
   std::optional<proxy::Ending> end;
   int told = 0;
@@ -45,6 +47,10 @@ struct Gate final : proxy::Relay::Gate {
   proxy::Verdict admit(const proxy::FrameHeader& frame) override {
     asked.push_back(frame.payload_octets);
     return verdict(frame);
+  }
+  bool admit_all(const proxy::Tally& messages) override {
+    asked_at_once = messages;
+    return all_pass;
   }
   void on_ending(Side side, const proxy::Ending& ending, const proxy::Close& close) override {
     CHECK_FALSE(end);

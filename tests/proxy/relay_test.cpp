@@ -43,6 +43,18 @@ TEST_SUITE("relay: frames") {
     CHECK(backend->writes == 1);
   }
 
+  TEST_CASE_FIXTURE(RelayFixture, "what lies between control frames goes on in order, and whole") {
+    std::string octets;
+    Frames expected;
+    for (int i = 0; i < 50; ++i) {
+      auto payload = std::to_string(i);
+      octets += unmasked(0x81, payload) + unmasked(0x89, "?");
+      expected.push_back({0x81, false, payload});
+    }
+    backend->send(octets);
+    CHECK(at_client() == expected);
+  }
+
   TEST_CASE_FIXTURE(RelayFixture,
                     "octet by octet, the message is the same and every write is whole frames") {
     std::string message;
@@ -122,6 +134,49 @@ TEST_SUITE("relay: the gate") {
     pass(100ms);
     CHECK(at_backend() == Frames{{0x81, true, "one"}, {0x81, true, "two"}});
     CHECK(client->reading);
+  }
+
+  TEST_CASE_FIXTURE(RelayFixture, "messages of one read that may all pass are asked about once") {
+    gate.all_pass = true;
+    client->send(masked(0x81, "one") + masked(0x82, "three") + masked(0x89, "?"));
+    CHECK(at_backend() == Frames{{0x81, true, "one"}, {0x82, true, "three"}});
+    CHECK(gate.asked_at_once->messages == 2);
+    CHECK(gate.asked_at_once->octets == 8);
+    CHECK(gate.asked.empty());
+    CHECK(relay.tally(Side::Client).messages == 2);
+    CHECK(relay.tally(Side::Client).octets == 8);
+  }
+
+  TEST_CASE_FIXTURE(RelayFixture, "a single message is asked about by its header") {
+    gate.all_pass = true;
+    client->send(masked(0x81, "one") + masked(0x01, "begins"));
+    CHECK(gate.asked == std::vector<std::uint64_t>{3, 6});
+    CHECK_FALSE(gate.asked_at_once);
+  }
+
+  TEST_CASE_FIXTURE(RelayFixture, "messages that may not all pass are asked about one by one") {
+    gate.verdict = [](auto& frame) -> proxy::Verdict {
+      if (frame.payload_octets == 3) return {proxy::Verdict::Kind::Swallow};
+      if (frame.payload_octets == 4) return {proxy::Verdict::Kind::Hold, 100ms};
+      return {};
+    };
+    client->send(masked(0x81, "a") + masked(0x81, "bad") + masked(0x82, "bb") +
+                 masked(0x82, "held") + masked(0x82, "behind") + masked(0x89, "?"));
+    CHECK(gate.asked == std::vector<std::uint64_t>{1, 3, 2, 4});
+    CHECK(at_backend() == Frames{{0x81, true, "a"}, {0x82, true, "bb"}});
+    gate.verdict = [](auto&) { return proxy::Verdict{}; };
+    pass(100ms);
+    CHECK(at_backend() == Frames{{0x82, true, "held"}, {0x82, true, "behind"}});
+    CHECK(at_client() == Frames{{0x8A, false, "?"}});
+    CHECK(relay.tally(Side::Client).messages == 4);
+    CHECK(relay.tally(Side::Client).octets == 13);
+  }
+
+  TEST_CASE_FIXTURE(RelayFixture, "of a backend's messages the gate is not asked") {
+    backend->send(unmasked(0x81, "one") + unmasked(0x82, "two"));
+    CHECK(at_client() == Frames{{0x81, false, "one"}, {0x82, false, "two"}});
+    CHECK(gate.asked.empty());
+    CHECK_FALSE(gate.asked_at_once);
   }
 
   TEST_CASE_FIXTURE(RelayFixture, "what passed before a verdict to close still goes on") {
