@@ -15,6 +15,7 @@ namespace tests::bench {
 namespace {
 
 constexpr MaskingKey control_key{0x2a, 0x91, 0x07, 0xc4};
+constexpr MaskingKey text_key{0x5f, 0x18, 0xb3, 0x6d};
 
 // 16 octets (RFC 6455 section 4.1), different for each handshake; chance is not needed here.
 std::string make_key(std::size_t number) {
@@ -39,7 +40,7 @@ std::span<const std::uint8_t> octets_of(std::string_view text) {
 
 }  // namespace
 
-Crowd::Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients,
+Crowd::Crowd(Target target, std::span<Messages> messages, Observer& observer, std::size_t clients,
              Waiting waiting)
     : target_(std::move(target)),
       messages_(messages),
@@ -69,14 +70,15 @@ void Crowd::open(Client& client) {
   client.state = Client::State::Handshake;
   client.key = make_key(number);
   poller_.add(client.socket.number(), EPOLLIN, &client);
-  send_request(client);
+  send_request(client, number);
 }
 
-void Crowd::send_request(Client& client) {
-  std::string path = target_.path;
+void Crowd::send_request(Client& client, std::size_t number) {
+  const bool is_first = client.index == 0 && !target_.first_path.empty();
+  std::string path = is_first ? target_.first_path : target_.path;
   std::string authorization;
   if (!target_.tokens.empty()) {
-    const std::string& token = target_.tokens[opened_total_ % target_.tokens.size()];
+    const std::string& token = target_.tokens[number % target_.tokens.size()];
     if (target_.tokens_in_query) {
       path += (path.contains('?') ? "&token=" : "?token=") + token;
     } else {
@@ -111,13 +113,30 @@ bool Crowd::open_all(std::int64_t deadline_ns) {
 
 void Crowd::send(Client& client, std::uint32_t messages) {
   while (messages > 0 && client.unsent.empty() && client.state == Client::State::Open) {
-    const std::uint32_t count = std::min(messages, messages_.frames_max());
-    const auto frames = messages_.frames(client.sent, count);
+    Messages& of_client = messages_of(client);
+    const std::uint32_t count = std::min(messages, of_client.frames_max());
+    const auto frames = of_client.frames(client.sent, count);
     client.sent += count;
     messages -= count;
     write(client, frames);
   }
   client.owed += messages;
+}
+
+void Crowd::publish(Client& publisher, std::uint32_t first, std::uint32_t messages) {
+  write(publisher, messages_of(publisher).frames(first, messages));
+}
+
+void Crowd::say(Client& client, std::string_view text) {
+  std::vector<std::uint8_t> frame(frame_head_octets_max + text.size());
+  const std::size_t head_octets = write_frame_head(
+      frame.data(), {.opcode = Opcode::Text, .key = text_key, .payload_octets = text.size()});
+  mask(frame.data() + head_octets, octets_of(text).data(), text.size(), text_key, 0);
+  write(client, {frame.data(), head_octets + text.size()});
+}
+
+void Crowd::expect_text(Client& client, std::string beginning) {
+  client.awaited.push_back(std::move(beginning));
 }
 
 void Crowd::drop(Client& client) { end(client); }
@@ -240,15 +259,17 @@ bool Crowd::read_frames(Client& client, std::span<const std::uint8_t> octets) {
 
 // The common case: one frame, whole, in the receive buffer.
 bool Crowd::read_whole_echo(Client& client, std::span<const std::uint8_t>& octets) {
-  const auto head = messages_.echo_head();
-  const std::size_t frame_octets = head.size() + messages_.octets();
+  Messages& messages = messages_of(client);
+  const auto head = messages.received_head();
+  const std::size_t frame_octets = head.size() + messages.octets();
   if (client.head_octets > 0 || client.in_message || octets.size() < frame_octets ||
-      client.echoed == client.sent || std::memcmp(octets.data(), head.data(), head.size()) != 0) {
+      !client.awaited.empty() || client.echoed == client.sent ||
+      std::memcmp(octets.data(), head.data(), head.size()) != 0) {
     return false;
   }
-  const auto payload = octets.subspan(head.size(), messages_.octets());
-  if (!messages_.matches(client.echoed, 0, payload)) {
-    fail(client, "a message came back changed or out of order");
+  const auto payload = octets.subspan(head.size(), messages.octets());
+  if (!messages.matches(client.echoed, 0, payload)) {
+    fail_changed(client, payload);
     return false;
   }
   ++client.echoed;
@@ -279,9 +300,10 @@ bool Crowd::read_head(Client& client, std::span<const std::uint8_t>& octets) {
     if (!head->fin || head->payload_octets > control_payload_octets_max) {
       fail(client, "a control frame is fragmented or too long");
     }
-  } else if (head->opcode != (client.in_message ? Opcode::Continuation : messages_.opcode())) {
+  } else if (head->opcode !=
+             (client.in_message ? Opcode::Continuation : messages_of(client).opcode())) {
     fail(client, fmt::format("a frame has opcode {}", static_cast<int>(head->opcode)));
-  } else if (client.echoed == client.sent) {
+  } else if (client.echoed == client.sent && client.awaited.empty()) {
     fail(client, "a message came that was not sent");
   } else {
     client.in_message = true;
@@ -296,9 +318,15 @@ bool Crowd::read_payload(Client& client, std::span<const std::uint8_t>& octets) 
   client.frame_left -= taken.size();
   if (is_control(client.frame.opcode)) {
     client.control.append(reinterpret_cast<const char*>(taken.data()), taken.size());
+  } else if (!client.awaited.empty()) {
+    if (client.text.size() + taken.size() > text_octets_max) {
+      fail(client, "a text is too long");
+      return false;
+    }
+    client.text.append(reinterpret_cast<const char*>(taken.data()), taken.size());
   } else {
-    if (!messages_.matches(client.echoed, client.message_at, taken)) {
-      fail(client, "a message came back changed or out of order");
+    if (!messages_of(client).matches(client.echoed, client.message_at, taken)) {
+      fail_changed(client, taken);
       return false;
     }
     client.message_at += taken.size();
@@ -314,14 +342,27 @@ bool Crowd::end_of_frame(Client& client) {
   if (!client.frame.fin) {
     return true;
   }
-  if (client.message_at != messages_.octets()) {
-    fail(client, fmt::format("a message of {} octets came back with {}", messages_.octets(),
-                             client.message_at));
+  client.in_message = false;
+  if (!client.awaited.empty()) {
+    return end_of_text(client);
+  }
+  if (const std::size_t octets = messages_of(client).octets(); client.message_at != octets) {
+    fail(client,
+         fmt::format("a message of {} octets came back with {}", octets, client.message_at));
     return false;
   }
-  client.in_message = false;
   client.message_at = 0;
   ++client.echoed;
+  return true;
+}
+
+bool Crowd::end_of_text(Client& client) {
+  if (!client.text.starts_with(client.awaited.front())) {
+    fail_changed(client, octets_of(client.text));
+    return false;
+  }
+  client.text.clear();
+  client.awaited.erase(client.awaited.begin());
   return true;
 }
 
@@ -390,6 +431,17 @@ void Crowd::fail(Client& client, std::string_view what) {
     first_fault_ = fmt::format("client {}: {}", client.index, what);
   }
   end(client);
+}
+
+void Crowd::fail_changed(Client& client, std::span<const std::uint8_t> came) {
+  constexpr std::size_t shown_max = 160;
+  std::string shown;
+  for (const std::uint8_t octet : came.first(std::min(came.size(), shown_max))) {
+    shown += octet >= ' ' && octet <= '~' ? static_cast<char>(octet) : '.';
+  }
+  fail(client, fmt::format("a message came changed, out of order or in another's place, after {}: "
+                           "{}",
+                           client.echoed, shown));
 }
 
 void Crowd::end(Client& client) {

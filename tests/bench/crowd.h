@@ -1,10 +1,12 @@
 // The clients: they open, send messages, check that each comes back whole and in order, and close.
-// What they do when (the runs of runs.h) is decided by an Observer. Single-threaded.
+// In a room, what one sends comes to all. What they do when (the runs of runs.h and rooms.h) is
+// decided by an Observer. Single-threaded.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +22,7 @@ struct Target {
   sockaddr_in address{};
   std::string authority;             // the Host field
   std::string path;                  // with the query, if any
+  std::string first_path;            // of client 0; empty: that of all
   std::vector<std::string> tokens;   // client i sends token i modulo their number; empty: none
   bool tokens_in_query = false;      // ?token= instead of an Authorization field
   std::vector<sockaddr_in> sources;  // addresses to connect from, in turn; empty: any
@@ -35,7 +38,7 @@ struct Client {
   std::string unsent;      // the rest of a write that the socket did not take
   std::string key;         // Sec-WebSocket-Key
   std::string answer;      // the HTTP head, while it comes
-  std::uint32_t sent = 0;  // messages
+  std::uint32_t sent = 0;  // messages that are to come: its own, or those of its room
   std::uint32_t echoed = 0;
   std::uint32_t owed = 0;  // messages that wait for `unsent` to be empty
 
@@ -48,6 +51,10 @@ struct Client {
   std::string control;  // payload of a control frame
   bool in_message = false;
   std::size_t message_at = 0;
+
+  // Texts that come before any further message, in this order: how they begin.
+  std::vector<std::string> awaited;
+  std::string text;  // of the one that is being read
 };
 
 class Crowd {
@@ -56,11 +63,13 @@ class Crowd {
    public:
     virtual ~Observer() = default;
     virtual void on_open(Client&) {}
+    // So many messages came in one piece; the last is number `Client::echoed` - 1.
     virtual void on_echoes(Client&, std::uint32_t) {}
     virtual void on_closed(Client&) {}
   };
 
-  Crowd(Target target, Messages& messages, Observer& observer, std::size_t clients,
+  // Client i sends and gets those of `messages` i modulo their number.
+  Crowd(Target target, std::span<Messages> messages, Observer& observer, std::size_t clients,
         Waiting waiting);
 
   std::vector<Client>& clients() { return clients_; }
@@ -69,6 +78,13 @@ class Crowd {
   // Opens all, with a bounded number of handshakes at a time. False: failed, or too slow.
   bool open_all(std::int64_t deadline_ns);
   void send(Client& client, std::uint32_t messages);
+  // Sends messages `first`, `first` + 1, … to a room: expect() says who gets them.
+  void publish(Client& publisher, std::uint32_t first, std::uint32_t messages);
+  void expect(Client& client, std::uint32_t messages) { client.sent += messages; }
+  // What is not one of the messages, and what is to come for it: not while messages are to come to
+  // this client.
+  void say(Client& client, std::string_view text);
+  void expect_text(Client& client, std::string beginning);
   // Without a closing handshake.
   void drop(Client& client);
   // With one: the last call is on_closed().
@@ -87,9 +103,11 @@ class Crowd {
   static constexpr std::size_t handshakes_max = 128;
   static constexpr std::size_t answer_octets_max = 16 * 1024;
   static constexpr std::size_t receive_octets_max = 512 * 1024;
+  static constexpr std::size_t text_octets_max = 4 * 1024;
 
   void on_event(Client& client, std::uint32_t events);
-  void send_request(Client& client);
+  Messages& messages_of(const Client& client) { return messages_[client.index % messages_.size()]; }
+  void send_request(Client& client, std::size_t number);
   void receive(Client& client);
   // False: the client failed or is closed.
   bool read_answer(Client& client, std::span<const std::uint8_t>& octets);
@@ -98,15 +116,17 @@ class Crowd {
   bool read_whole_echo(Client& client, std::span<const std::uint8_t>& octets);
   bool read_payload(Client& client, std::span<const std::uint8_t>& octets);
   bool end_of_frame(Client& client);
+  bool end_of_text(Client& client);
   bool on_control(Client& client);
   void write(Client& client, std::span<const std::uint8_t> octets);
   void flush(Client& client);
   void watch_writing(Client& client, bool on);
   void fail(Client& client, std::string_view what);
+  void fail_changed(Client& client, std::span<const std::uint8_t> came);
   void end(Client& client);
 
   Target target_;
-  Messages& messages_;
+  std::span<Messages> messages_;
   Observer& observer_;
   Poller poller_;
   std::vector<Client> clients_;
