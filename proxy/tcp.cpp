@@ -8,6 +8,7 @@
 
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "proxy/descriptor.h"
 
@@ -59,20 +60,36 @@ std::unique_ptr<TcpTransport> TcpTransport::connect(Loop& loop, const SocketAddr
   return transport;
 }
 
+int TcpTransport::socket() const {
+  uv_os_fd_t socket = -1;
+  uv_fileno(handle_.base(), &socket);
+  return socket;
+}
+
+// How many octets the kernel took. An error is not told here (a call down never calls up) but by
+// the uv_write() of what it did not take.
+std::size_t TcpTransport::send(std::span<const std::string_view> pieces) {
+  constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
+  ssize_t sent = 0;
+  if (pieces.size() == 1) {
+    sent = ::send(socket(), pieces[0].data(), pieces[0].size(), flags);
+  } else {
+    std::array<iovec, pieces_max> buffers;
+    auto count = std::min(pieces.size(), pieces_max);
+    for (std::size_t i = 0; i < count; ++i) {
+      buffers[i] = {const_cast<char*>(pieces[i].data()), pieces[i].size()};
+    }
+    msghdr message{};
+    message.msg_iov = buffers.data();
+    message.msg_iovlen = count;
+    sent = ::sendmsg(socket(), &message, flags);
+  }
+  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+}
+
 void TcpTransport::write(std::span<const std::string_view> pieces) {
   if (finishing_ || gone_) return;
-  std::size_t taken = 0;
-  if (!writing_) {
-    std::array<uv_buf_t, pieces_max> buffers;
-    std::size_t count = std::min(pieces.size(), pieces_max);
-    for (std::size_t i = 0; i < count; ++i) {
-      buffers[i] =
-          uv_buf_init(const_cast<char*>(pieces[i].data()), static_cast<unsigned>(pieces[i].size()));
-    }
-    int written = uv_try_write(handle_.stream(), buffers.data(), static_cast<unsigned>(count));
-    // An error is not told here (a call down never calls up) but by the uv_write that follows.
-    taken = written > 0 ? static_cast<std::size_t>(written) : 0;
-  }
+  std::size_t taken = writing_ ? 0 : send(pieces);
   for (auto piece : pieces) {
     auto skipped = std::min(taken, piece.size());
     taken -= skipped;
@@ -115,7 +132,10 @@ void TcpTransport::on_written(int status) {
 
 void TcpTransport::set_reading(bool on) {
   if (on && !gone_) {
-    uv_read_start(handle_.stream(), alloc_cb, read_cb);
+    auto lend_nothing = [](uv_handle_t*, std::size_t, uv_buf_t* buffer) noexcept {
+      *buffer = uv_buf_init(nullptr, 0);
+    };
+    uv_read_start(handle_.stream(), lend_nothing, readable_cb);
   } else {
     uv_read_stop(handle_.stream());
   }
@@ -129,17 +149,23 @@ void TcpTransport::finish() {
   }
 }
 
-void TcpTransport::alloc_cb(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept {
-  auto* self = static_cast<TcpTransport*>(handle->data);
-  *buffer = uv_buf_init(self->loop_.receive_buffer(), Loop::receive_buffer_octets);
+// libuv, lent no buffer, reports UV_ENOBUFS where it would have read.
+void TcpTransport::readable_cb(uv_stream_t* stream, ssize_t status, const uv_buf_t*) noexcept {
+  auto* self = static_cast<TcpTransport*>(stream->data);
+  if (!self) return;
+  self->loop_.wake();
+  if (status == UV_ENOBUFS) return self->on_readable();
+  self->lose(error_of(static_cast<int>(status)));
 }
 
-void TcpTransport::read_cb(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept {
-  auto* self = static_cast<TcpTransport*>(stream->data);
-  if (!self || count == 0) return;
-  self->loop_.wake();
-  if (count > 0) return self->observer_->on_octets({buffer->base, static_cast<std::size_t>(count)});
-  self->lose(error_of(static_cast<int>(count)));
+// Once an iteration: what is left is reported again, after the other connections had their turn.
+void TcpTransport::on_readable() {
+  auto* buffer = loop_.receive_buffer();
+  auto received = ::recv(socket(), buffer, Loop::receive_buffer_octets, MSG_DONTWAIT);
+  if (received > 0) return observer_->on_octets({buffer, static_cast<std::size_t>(received)});
+  if (received == 0) return lose(TransportError::PeerClosed);
+  if (errno == EAGAIN || errno == EINTR) return;
+  lose(error_of(-errno));  // as libuv numbers them
 }
 
 void TcpTransport::lose(TransportError error) {

@@ -1,4 +1,6 @@
-// A Transport over TCP.
+// A Transport over TCP. libuv says when the socket is ready and knows how it ends; octets are
+// received and sent here, since recv() and send() cost some 100 ns less than the read() and write()
+// of a libuv stream.
 #pragma once
 
 #include <memory>
@@ -33,10 +35,12 @@ class TcpTransport final : public Transport {
   // The octets of one uv_write. At most one is under way, so a queue that grows is one string.
   struct Write;
 
-  static void alloc_cb(uv_handle_t* handle, std::size_t, uv_buf_t* buffer) noexcept;
-  static void read_cb(uv_stream_t* stream, ssize_t count, const uv_buf_t* buffer) noexcept;
+  static void readable_cb(uv_stream_t* stream, ssize_t status, const uv_buf_t* buffer) noexcept;
   static void write_cb(uv_write_t* request, int status) noexcept;
 
+  int socket() const;
+  void on_readable();
+  std::size_t send(std::span<const std::string_view> pieces);
   void on_written(int status);
   void write_backlog();
   void lose(TransportError error);
