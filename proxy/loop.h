@@ -15,7 +15,9 @@ namespace proxy {
 
 class Loop {
  public:
-  static constexpr std::size_t receive_buffer_octets = 64 * 1024;
+  // A frame of 64 KiB fits with its header (RFC 6455 section 5.2), so that it is one receive and
+  // goes on as it came.
+  static constexpr std::size_t receive_buffer_octets = 64 * 1024 + 16;
 
   Loop();
   ~Loop();  // everything on it must be gone, or going
