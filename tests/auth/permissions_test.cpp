@@ -142,6 +142,9 @@ TEST_SUITE("Permissions in rooms") {
     CHECK(may(rules, alice, join("chat-7")));
     CHECK_FALSE(may(rules, alice, publish("chat-7")));
     CHECK_FALSE(may(rules, alice, join("chat-8")));
+    const std::vector<RoomRule> capturing = {rule("doc-{id}", capability("rooms"))};
+    CHECK(may(capturing, alice, join("doc-1")));
+    CHECK_FALSE(may(capturing, principal("{}"), join("doc-1")));
   }
 
   TEST_CASE("a decision names the rule, the condition that decided and what was captured") {
