@@ -66,9 +66,9 @@ const char* past_string(const char* at, const char* end) {
 // The same where it is known how long the string is without its escapes, which make it longer.
 // Where it would then end, a quote that is not escaped ends it; most strings have no escape.
 const char* past_string(const char* at, const char* end, std::size_t octets) {
-  const bool inside = octets < static_cast<std::size_t>(end - at);
-  if (inside && at[octets] == '"' && at[octets - 1] != '\\') return at + octets + 1;
-  return past_string(at, end);
+  if (octets >= static_cast<std::size_t>(end - at)) return past_string(at, end);
+  const char* const quote = at + octets;  // before an empty string's, there is the opening one
+  return quote[0] == '"' && quote[-1] != '\\' ? quote + 1 : past_string(at, end);
 }
 
 struct Container {

@@ -193,6 +193,15 @@ TEST_SUITE("what is a bad message (CONTRACT 4, SECURITY 13 and 14)") {
     }
   }
 
+  TEST_CASE("a NUL that is not escaped") {
+    for (std::string_view value : {"1\0"sv, "1\0x"sv, "1.5\0x"sv, "true\0x"sv, "false\0"sv,
+                                   "null\0\"\""sv, "[1\0]"sv, "\0"sv, "\"\0\""sv}) {
+      CAPTURE(value);
+      CHECK(Read(message(value)).error == Error::NotAnObject);
+    }
+    CHECK(Read("{\"type\":\"join\",\"room\":\"r\"}\0{"sv).error == Error::NotAnObject);
+  }
+
   TEST_CASE("invalid UTF-8 anywhere") {
     for (std::string_view octets : {"\xff", "\xc0\xaf", "\xed\xa0\x80", "\xe2\x82"}) {
       CAPTURE(octets);
