@@ -14,8 +14,10 @@
 #include "auth/condition.h"
 #include "auth/credentials.h"
 #include "auth/origin.h"
+#include "auth/permissions.h"
 #include "auth/rate_limit.h"
 #include "auth/token.h"
+#include "gateway/json_dialect.h"
 #include "gateway/log_line.h"
 #include "gateway/path_pattern.h"
 #include "proxy/address.h"
@@ -55,12 +57,12 @@ inline auth::Condition everyone() {
   return condition;
 }
 
-enum class OnExceed : std::uint8_t { Drop, Throttle, Close };
+enum class OnExceed : std::uint8_t { Error, Drop, Throttle, Close };
 
 struct ConnectionLimits {
   auth::RateLimit messages;
-  auth::RateLimit octets;  // permits_max: a second's worth, at least max_message
-  OnExceed on_exceed = OnExceed::Throttle;
+  auth::RateLimit octets;                   // permits_max: a second's worth, at least max_message
+  OnExceed on_exceed = OnExceed::Throttle;  // Error: only where messages are rooms
 };
 
 struct IpLimits {
@@ -70,6 +72,24 @@ struct IpLimits {
 
 struct SubjectLimits {
   std::uint32_t connections_max = 0;  // 0: no limit
+  auth::RateLimit messages;           // of all its connections together
+};
+
+// Who gets a message of a room: its members, the sender's own backend, or both.
+enum class Deliver : std::uint8_t { Room, Backend, Both };
+
+// Of a route whose messages are read (CONTRACT section 4).
+struct RoomSettings {
+  std::optional<JsonDialect> json;    // none: messages: rooms
+  Deliver deliver = Deliver::Room;    // Room where there is no backend; Backend with `json`
+  bool backend_acknowledges = false;  // true with `json`: there the gateway says nothing
+  bool backend_broadcast = false;
+  bool other_passes = false;          // messages of another type go to the backend
+  std::string space;                  // [a-z0-9-], at most 64 octets; rooms of another are others
+  std::vector<auth::RoomRule> rules;  // none: nobody may join or publish
+  int rules_line = 0;                 // 0: the policy has no rules
+  auth::RateLimit room_messages;      // of all members of a room together
+  std::uint32_t rooms_per_connection_max = 100;
 };
 
 struct Heartbeat {
@@ -85,7 +105,8 @@ struct Route {
   auth::Condition allow = everyone();
   std::optional<std::vector<auth::OriginPattern>> origins;  // none: not checked
   int origins_line = 0;
-  std::shared_ptr<const BackendSettings> backend;  // never null (rooms come later)
+  std::optional<RoomSettings> rooms;               // none: messages are opaque, and not read
+  std::shared_ptr<const BackendSettings> backend;  // null: the gateway itself is the room server
   std::vector<std::string> subprotocols;           // empty: any
   ConnectionLimits connection_limits;
   IpLimits ip_limits;

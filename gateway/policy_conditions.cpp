@@ -15,14 +15,27 @@ namespace {
 
 using Kind = auth::Condition::Kind;
 
-constexpr std::string_view expected_condition =
-    "a condition: everyone, nobody, or a mapping with 'subjects', 'claim', 'all', 'any' or 'not'";
+// What a condition is about: one of a room knows a test and captures that one of a handshake does
+// not.
+struct About {
+  std::string_view expected;
+  std::string_view keys;
+  std::string_view captured_from;
+  bool of_room;
+};
+
+constexpr About handshake{
+    "a condition: everyone, nobody, or a mapping with 'subjects', 'claim', 'all', 'any' or 'not'",
+    "'subjects', 'claim', 'all', 'any' and 'not'", "the path", false};
+constexpr About room{
+    "a condition: everyone, nobody, or a mapping with 'subjects', 'claim', 'capability', 'all', "
+    "'any' or 'not'",
+    "'subjects', 'claim', 'capability', 'all', 'any' and 'not'", "the room or the path", true};
 
 class ConditionReader {
  public:
-  ConditionReader(PolicyReader& reader,
-                  const std::optional<std::vector<std::string_view>>& captures)
-      : reader_(reader), captures_(captures) {}
+  ConditionReader(PolicyReader& reader, const About& about, const CaptureNames& captures)
+      : reader_(reader), about_(about), captures_(captures) {}
 
   std::optional<auth::Condition> read(const YamlNode& node, int depth) {
     if (depth > condition_depth_max) {
@@ -34,7 +47,7 @@ class ConditionReader {
       return read_word(node);
     }
     if (node.kind != YamlNode::Kind::Map) {
-      reader_.unexpected(node, expected_condition);
+      reader_.unexpected(node, about_.expected);
       return std::nullopt;
     }
     return read_map(node, depth);
@@ -49,13 +62,13 @@ class ConditionReader {
   }
 
   std::optional<auth::Condition> read_word(const YamlNode& node) {
-    auto word = reader_.text(node, expected_condition);
+    auto word = reader_.text(node, about_.expected);
     if (!word) {
       return std::nullopt;
     }
     if (word->value == "everyone") return made(Kind::Everyone, node);
     if (word->value == "nobody") return made(Kind::Nobody, node);
-    reader_.unexpected(node, expected_condition);
+    reader_.unexpected(node, about_.expected);
     return std::nullopt;
   }
 
@@ -66,16 +79,12 @@ class ConditionReader {
     if (node.find("claim")) {
       return read_claim(node);
     }
-    if (const YamlEntry* entry = node.find("capability")) {
-      reader_.fault(entry->key_mark, "'capability' is not built yet: it is about rooms");
-      return std::nullopt;
-    }
     if (node.entries.size() != 1) {
-      reader_.wrong(node.mark,
-                    "expected exactly one of 'subjects', 'claim', 'all', 'any' and 'not'");
+      reader_.wrong(node.mark, fmt::format("expected exactly one of {}", about_.keys));
       return std::nullopt;
     }
     const YamlEntry& only = node.entries.front();
+    if (only.key == "capability") return read_capability(node, only);
     if (only.key == "subjects") return read_subjects(node, only.value);
     if (only.key == "all") return read_children(Kind::All, node, only.value, depth);
     if (only.key == "any") return read_children(Kind::Any, node, only.value, depth);
@@ -106,7 +115,7 @@ class ConditionReader {
   std::optional<auth::Condition> read_children(Kind kind, const YamlNode& node,
                                                const YamlNode& list, int depth) {
     Type<auth::Condition> child{
-        std::string(expected_condition),
+        std::string(about_.expected),
         [this, depth](PolicyReader&, const YamlNode& each) { return read(each, depth + 1); }};
     // An empty `all` would let everyone in: nobody means that.
     auto children = list_of(std::move(child), 1, condition_values_max).read(reader_, list);
@@ -153,6 +162,20 @@ class ConditionReader {
     return condition;
   }
 
+  std::optional<auth::Condition> read_capability(const YamlNode& node, const YamlEntry& entry) {
+    if (!about_.of_room) {
+      reader_.fault(entry.key_mark, "'capability' is about a room: a handshake names none");
+      return std::nullopt;
+    }
+    auto name = claim_name().read(reader_, entry.value);
+    if (!name) {
+      return std::nullopt;
+    }
+    auth::Condition condition = made(Kind::Capability, node);
+    condition.claim = std::move(*name);
+    return condition;
+  }
+
   Type<auth::Scalar> value_type() {
     Type<auth::Scalar> type = scalar();
     type.read = [this, read = std::move(type.read)](PolicyReader& reader, const YamlNode& node) {
@@ -183,20 +206,22 @@ class ConditionReader {
     return true;
   }
 
-  // {name} must be a capture of the path; other braces are text.
+  // {name} must be captured by something; other braces are text.
   void check_captures(Mark mark, std::string_view text) {
     if (!captures_) {
       return;
     }
     for (std::string_view name : auth::capture_names(text)) {
       if (std::find(captures_->begin(), captures_->end(), name) == captures_->end()) {
-        reader_.wrong(mark, fmt::format("'{{{}}}' is no capture of the path", name));
+        reader_.wrong(mark,
+                      fmt::format("'{{{}}}' is no capture of {}", name, about_.captured_from));
       }
     }
   }
 
   PolicyReader& reader_;
-  const std::optional<std::vector<std::string_view>>& captures_;
+  const About& about_;
+  const CaptureNames& captures_;
 };
 
 bool is_json_pointer(std::string_view text) {
@@ -222,10 +247,14 @@ Type<std::string> claim_name() {
   return {"a claim's name or a JSON Pointer", read};
 }
 
-std::optional<auth::Condition> read_condition(
-    PolicyReader& reader, const YamlNode& node,
-    const std::optional<std::vector<std::string_view>>& captures) {
-  return ConditionReader(reader, captures).read(node, 1);
+std::optional<auth::Condition> read_condition(PolicyReader& reader, const YamlNode& node,
+                                              const CaptureNames& captures) {
+  return ConditionReader(reader, handshake, captures).read(node, 1);
+}
+
+std::optional<auth::Condition> read_room_condition(PolicyReader& reader, const YamlNode& node,
+                                                   const CaptureNames& captures) {
+  return ConditionReader(reader, room, captures).read(node, 1);
 }
 
 }  // namespace gateway

@@ -9,12 +9,13 @@ namespace {
 
 constexpr std::uint64_t burst_max = 1'000'000'000;
 constexpr std::uint64_t connections_limit_max = 10'000'000;
+constexpr std::uint64_t rooms_per_connection_limit = 100'000;
 
 struct ConnectionDraft {
   std::optional<double> per_second;
   std::optional<std::uint64_t> burst;
   std::optional<double> octets_per_second;
-  OnExceed on_exceed = OnExceed::Throttle;
+  std::optional<OnExceed> on_exceed;
 };
 
 struct IpDraft {
@@ -24,7 +25,14 @@ struct IpDraft {
 };
 
 struct SubjectDraft {
+  std::optional<double> per_second;
+  std::optional<std::uint64_t> burst;
   std::uint32_t connections = 0;
+};
+
+struct RoomDraft {
+  std::optional<double> per_second;
+  std::optional<std::uint64_t> burst;
 };
 
 // A full bucket holds a second's worth unless the policy says otherwise, and at least one, or it
@@ -48,24 +56,17 @@ Key<Into> burst_key(std::string rate_name) {
   return key<Into>("burst", type.name + ", with '" + rate_name + "'", "", read);
 }
 
-std::expected<OnExceed, std::string> parse_on_exceed(std::string_view text) {
-  if (text == "drop") return OnExceed::Drop;
-  if (text == "throttle") return OnExceed::Throttle;
-  if (text == "close") return OnExceed::Close;
-  if (text == "error") {
-    return std::unexpected(
-        "an opaque route cannot answer with 'error': it can 'drop', 'throttle' or 'close'");
-  }
-  return std::unexpected("expected 'drop', 'throttle' or 'close'");
-}
-
 const std::vector<Key<ConnectionDraft>>& connection_keys() {
   static const std::vector<Key<ConnectionDraft>> keys = {
       key("messages", rate(), &ConnectionDraft::per_second),
       burst_key<ConnectionDraft>("messages"),
       key("bytes", octet_rate(), &ConnectionDraft::octets_per_second),
-      key("on_exceed", parsed<OnExceed>("'drop', 'throttle' or 'close'", parse_on_exceed),
-          &ConnectionDraft::on_exceed, "throttle"),
+      key("on_exceed",
+          choice<OnExceed>({{"error", OnExceed::Error},
+                            {"drop", OnExceed::Drop},
+                            {"throttle", OnExceed::Throttle},
+                            {"close", OnExceed::Close}}),
+          &ConnectionDraft::on_exceed),
   };
   return keys;
 }
@@ -81,10 +82,18 @@ const std::vector<Key<IpDraft>>& ip_keys() {
 
 const std::vector<Key<SubjectDraft>>& subject_keys() {
   static const std::vector<Key<SubjectDraft>> keys = {
-      not_built<SubjectDraft>("messages"),
-      not_built<SubjectDraft>("burst"),
+      key("messages", rate(), &SubjectDraft::per_second),
+      burst_key<SubjectDraft>("messages"),
       key("connections", number(1, connections_limit_max), &SubjectDraft::connections),
       not_built<SubjectDraft>("scope", "instance", {"global"}),
+  };
+  return keys;
+}
+
+const std::vector<Key<RoomDraft>>& room_keys() {
+  static const std::vector<Key<RoomDraft>> keys = {
+      key("messages", rate(), &RoomDraft::per_second),
+      burst_key<RoomDraft>("messages"),
   };
   return keys;
 }
@@ -93,6 +102,8 @@ struct LimitsDraft {
   ConnectionDraft connection;
   SubjectDraft subject;
   IpDraft ip;
+  RoomDraft room;
+  std::uint32_t rooms_per_connection = 0;
 };
 
 const std::vector<Key<LimitsDraft>>& limits_keys() {
@@ -100,8 +111,9 @@ const std::vector<Key<LimitsDraft>>& limits_keys() {
       key("connection", mapping(connection_keys()), &LimitsDraft::connection),
       key("subject", mapping(subject_keys()), &LimitsDraft::subject),
       key("ip", mapping(ip_keys()), &LimitsDraft::ip),
-      not_built<LimitsDraft>("room"),
-      not_built<LimitsDraft>("rooms_per_connection"),
+      key("room", mapping(room_keys()), &LimitsDraft::room),
+      key("rooms_per_connection", number(1, rooms_per_connection_limit),
+          &LimitsDraft::rooms_per_connection, "100"),
   };
   return keys;
 }
@@ -117,9 +129,12 @@ Type<RouteLimits> limits_type() {
     RouteLimits limits;
     limits.connection.messages = bucket(draft->connection.per_second, draft->connection.burst);
     limits.connection.octets = bucket(draft->connection.octets_per_second, {});
-    limits.connection.on_exceed = draft->connection.on_exceed;
+    limits.on_exceed = draft->connection.on_exceed;
     limits.ip = {bucket(draft->ip.per_second, draft->ip.burst), draft->ip.connections};
-    limits.subject = {draft->subject.connections};
+    limits.subject = {draft->subject.connections,
+                      bucket(draft->subject.per_second, draft->subject.burst)};
+    limits.room = bucket(draft->room.per_second, draft->room.burst);
+    limits.rooms_per_connection_max = draft->rooms_per_connection;
     return limits;
   };
   return {"a mapping", read};

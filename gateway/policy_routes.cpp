@@ -7,6 +7,7 @@
 
 #include "gateway/policy_conditions.h"
 #include "gateway/policy_limits.h"
+#include "gateway/policy_rooms.h"
 #include "gateway/spelling.h"
 #include "gateway/utf8_text.h"
 
@@ -28,6 +29,7 @@ constexpr std::uint64_t send_queue_octets_limit = 1024 * 1024 * 1024;
 struct RouteDraft {
   Route route;
   bool same_subjects = false;
+  RoomsDraft rooms;
   RouteLimits limits;
 };
 
@@ -110,12 +112,18 @@ void read_authenticate(PolicyReader& reader, const YamlEntry& entry,
   }
 }
 
+CaptureNames captures_of(const PathPattern& path) {
+  return path.text().empty() ? std::nullopt : CaptureNames(path.capture_names());
+}
+
 void read_allow(PolicyReader& reader, const YamlEntry& entry, RouteDraft& draft) {
-  std::optional<std::vector<std::string_view>> captures;
-  if (!draft.route.path.text().empty()) captures = draft.route.path.capture_names();
-  if (auto condition = read_condition(reader, entry.value, captures)) {
+  if (auto condition = read_condition(reader, entry.value, captures_of(draft.route.path))) {
     draft.route.allow = std::move(*condition);
   }
+}
+
+void read_rooms(PolicyReader& reader, const YamlEntry& entry, RouteDraft& draft) {
+  draft.rooms.rules = read_room_rules(reader, entry.value, captures_of(draft.route.path));
 }
 
 template <typename T, typename Member>
@@ -128,6 +136,15 @@ Key<RouteDraft> setting(std::string name, Type<T> type, Member Route::*member,
     }
   };
   return key<RouteDraft>(std::move(name), type.name, std::move(otherwise), read);
+}
+
+template <typename T, typename Member>
+Key<RouteDraft> rooms_setting(std::string name, Type<T> type, Member RoomsDraft::*member) {
+  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
+                                         RouteDraft& draft) {
+    draft.rooms.*member = read(reader, entry.value);
+  };
+  return key<RouteDraft>(std::move(name), type.name, "", read);
 }
 
 Type<Heartbeat> heartbeat_type() {
@@ -164,13 +181,14 @@ std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
               list_of(parsed<std::string>("a subprotocol", parse_subprotocol), 0,
                       auth::subprotocols_max),
               &Route::subprotocols),
-      not_built<RouteDraft>("messages", "opaque", {"rooms"}),
-      not_built<RouteDraft>("deliver"),
-      not_built<RouteDraft>("acknowledge"),
-      not_built<RouteDraft>("backend_broadcast", "false", {"true"}),
-      not_built<RouteDraft>("other"),
-      not_built<RouteDraft>("room_space"),
-      not_built<RouteDraft>("rooms"),
+      // Their defaults depend on one another: finish_rooms().
+      rooms_setting("messages", messages_type(), &RoomsDraft::messages),
+      rooms_setting("deliver", deliver_type(), &RoomsDraft::deliver),
+      rooms_setting("acknowledge", backend_acknowledges_type(), &RoomsDraft::backend_acknowledges),
+      rooms_setting("backend_broadcast", flag(), &RoomsDraft::backend_broadcast),
+      rooms_setting("other", other_passes_type(), &RoomsDraft::other_passes),
+      rooms_setting("room_space", room_space_type(), &RoomsDraft::space),
+      key<RouteDraft>("rooms", "a list of room rules", "", read_rooms),
       key("limits", limits_type(), &RouteDraft::limits),
       setting("max_message", size(1, message_octets_limit), &Route::message_octets_max, "64KiB"),
       setting("send_queue", size(send_queue_octets_min, send_queue_octets_limit),
@@ -281,11 +299,21 @@ void check_subprotocols(PolicyReader& reader, const YamlNode& node, const Route&
   }
 }
 
+void warn_of_forwarding(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  if (node.find("backend")) {
+    return;
+  }
+  for (const auto& [name, asked] :
+       {std::pair("forward_credentials", route.forward_credentials),
+        std::pair("forward_claims", route.forward_claims.has_value())}) {
+    if (asked) {
+      reader.warn(mark_at(node, name), fmt::format("{}: without 'backend' nobody is told", name));
+    }
+  }
+}
+
 Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
   Route route = std::move(draft.route);
-  if (!node.find("backend")) {
-    reader.fault(node.mark, "a route without 'backend' is not built yet: rooms come later");
-  }
   route.line = node.mark.line;
   route.origins_line = mark_at(node, "origins").line;
   route.connection_limits = draft.limits.connection;
@@ -296,6 +324,8 @@ Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
     octets.permits_max =
         std::max(octets.permits_max, static_cast<double>(route.message_octets_max));
   }
+  finish_rooms(reader, node, std::move(draft.rooms), draft.limits, route);
+  warn_of_forwarding(reader, node, route);
   return route;
 }
 
@@ -349,6 +379,7 @@ std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
   }
   if (reader.fault_count() == before) {
     warn_of_unreachable(reader, node, routes);
+    warn_of_rooms(reader, node, routes);
   }
   return routes;
 }

@@ -133,6 +133,7 @@ Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration
       message_charged_ = false;
       report_limit(limit, LimitAction::Drop);
       return {Verdict::Kind::Swallow};
+    case OnExceed::Error:  // the policy has it only where messages are read
     case OnExceed::Close:
       break;
   }

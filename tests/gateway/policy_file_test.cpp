@@ -228,6 +228,16 @@ TEST_SUITE("limits of a policy") {
     CHECK(limits.connection_limits.octets.permits_max == 1024 * 1024);
   }
 
+  TEST_CASE("a subject's messages have a bucket of their own") {
+    auto limits = route_with("limits: { subject: { messages: 5/s } }").subject_limits;
+    CHECK(limits.messages.permits_per_second == 5);
+    CHECK(limits.messages.permits_max == 5);
+    CHECK_FALSE(
+        route_with("limits: { subject: { connections: 1 } }").subject_limits.messages.limited());
+    CHECK(first_fault(minimal(", limits: { subject: { burst: 5 } }"))
+              .contains("'burst' without a rate"));
+  }
+
   TEST_CASE("on_exceed is one of what an opaque route can do") {
     CHECK(route_with("limits: { connection: { on_exceed: drop } }").connection_limits.on_exceed ==
           OnExceed::Drop);
@@ -305,6 +315,11 @@ TEST_SUITE("variables and secrets") {
              minimal("", "listen: ${SECRET}\n"),
              minimal(", subprotocols: [\"${SECRET} \"]"),
              minimal(", limits: { connection: { on_exceed: \"${SECRET}\" } }"),
+             minimal(", messages: \"${SECRET}\""),
+             minimal(", messages: { json: { action: \"${SECRET}\" } }"),
+             minimal(", messages: { json: { action: /a, room: /b, join: [\"${SECRET}\", "
+                     "\"${SECRET}\"] } }"),
+             minimal(", messages: rooms, rooms: [ { match: \"{${SECRET} x}\" } ]"),
              with_jwt("    credentials: [ { header: \"${SECRET} \" } ]\n"),
              with_jwt("      subject_claim: \"/~${SECRET}\"\n"),
          }) {
