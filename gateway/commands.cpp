@@ -104,7 +104,9 @@ ExitStatus explain_command(const ExplainArguments& arguments) {
   if (!policy) {
     return ExitStatus::PolicyWrong;
   }
-  Question question{arguments.target, arguments.host, arguments.origin, arguments.address, {}};
+  Question question{arguments.target, arguments.host, arguments.origin, arguments.address, {}, {}};
+  if (arguments.join) question.room = {*arguments.join, auth::RoomAction::Join};
+  if (arguments.publish) question.room = {*arguments.publish, auth::RoomAction::Publish};
   if (arguments.token_file) {
     question.token = read_token(*arguments.token_file);
     if (!question.token) {

@@ -20,6 +20,8 @@ struct ExplainArguments {
   std::optional<std::string> origin;
   std::optional<proxy::IpAddress> address;
   std::optional<std::string> token_file;  // "-": stdin
+  std::optional<std::string> join;        // a room
+  std::optional<std::string> publish;     // a room; not with `join`
 };
 
 struct TokenArguments {

@@ -6,6 +6,8 @@
 
 #include <fmt/format.h>
 
+#include "auth/permissions.h"
+#include "auth/room_name.h"
 #include "gateway/refusal.h"
 #include "gateway/token_fault.h"
 #include "gateway/utf8_text.h"
@@ -138,7 +140,49 @@ class Explainer {
     if (!allowed) {
       return verdict(allowed.error());
     }
-    return {true, "allow\n" + lines_};
+    return question_.room ? explain_room(match, *principal) : allow();
+  }
+
+  Explanation explain_room(const RouteMatch& match, const auth::Principal& principal) {
+    const auto& [room, action] = *question_.room;
+    if (!match.route->rooms) {
+      line("room", "not checked: the messages of this route are opaque, and pass as they are");
+      return allow();
+    }
+    const RoomSettings& settings = *match.route->rooms;
+    if (!auth::valid_room_name(room)) {
+      line("room", "is no name: 1 to 256 octets of UTF-8 without control characters");
+      return refused("bad_message");
+    }
+    auto may = [&](auth::RoomAction asked) {
+      return explain_permission(settings, principal, {room, asked}, match.captures);
+    };
+    if (!may(action)) {
+      return refused("access_denied");
+    }
+    // Permission is asked before membership; without the one there is never the other.
+    if (action == auth::RoomAction::Publish && !may(auth::RoomAction::Join)) {
+      return refused("not_a_member");
+    }
+    return allow();
+  }
+
+  bool explain_permission(const RoomSettings& settings, const auth::Principal& principal,
+                          const auth::RoomRequest& asked, auth::Captures path) {
+    const auto decision = auth::decide(settings.rules, principal, asked, path);
+    if (!decision.rule) {
+      line("room",
+           at(settings.rules_line, fmt::format("none of {} rules matches '{}'",
+                                               settings.rules.size(), printable(asked.room))));
+      return false;
+    }
+    if (asked.action == question_.room->action) {
+      line("room", at(decision.rule->line, fmt::format("'{}' matches '{}'", printable(asked.room),
+                                                       printable(decision.rule->match.text()))));
+    }
+    explain_condition(asked.action == auth::RoomAction::Join ? "join" : "publish",
+                      *decision.condition, decision.allowed, decision.rule->line, principal);
+    return decision.allowed;
   }
 
   // What the running instance counts is not known here.
@@ -222,17 +266,31 @@ class Explainer {
   void explain_allow(const Route& route, const auth::Principal& principal,
                      auth::Captures captures) {
     const auth::Condition* decided = auth::deciding(route.allow, principal, captures);
-    std::string text = auth::describe(*decided);
-    if (decided->kind != auth::Condition::Kind::Everyone) {
-      bool holds = auth::holds(*decided, principal, captures);
+    explain_condition("allow", *decided, auth::holds(*decided, principal, captures), route.line,
+                      principal);
+  }
+
+  // `line_otherwise`: where the condition would stand, had it not been left out.
+  void explain_condition(std::string_view step, const auth::Condition& decided, bool holds,
+                         int line_otherwise, const auth::Principal& principal) {
+    using Kind = auth::Condition::Kind;
+    std::string text = auth::describe(decided);
+    if (decided.kind != Kind::Everyone && decided.kind != Kind::Nobody) {
       text += holds ? " holds" : " does not hold";
     }
-    if (!decided->claim.empty()) {
-      text += ": " + describe_claim(principal, decided->claim);
-    } else if (decided->kind == auth::Condition::Kind::Subjects) {
+    if (!decided.claim.empty()) {
+      text += ": " + describe_claim(principal, decided.claim);
+    } else if (decided.kind == Kind::Subjects) {
       text += fmt::format(": the subject is '{}'", printable(principal.subject));
     }
-    line("allow", at(decided->line != 0 ? decided->line : route.line, text));
+    line(step, at(decided.line != 0 ? decided.line : line_otherwise, text));
+  }
+
+  Explanation allow() const { return {true, "allow\n" + lines_}; }
+
+  // The code of the error that the client gets (CONTRACT section 4).
+  Explanation refused(std::string_view code) const {
+    return {false, fmt::format("deny {}\n{}", code, lines_)};
   }
 
   // The status that the client gets and the reason as the log has it.

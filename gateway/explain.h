@@ -1,15 +1,22 @@
-// Why would this handshake pass, or not? Every decision of admission in its order, one line each,
-// with the line of the policy that it follows. By the same functions that the server asks.
+// Why would this handshake pass, or not, and may its client then join or publish? Every decision in
+// its order, one line each, with the line of the policy that it follows. By the same functions that
+// the server asks.
 #pragma once
 
 #include <optional>
 #include <string>
 
+#include "auth/permissions.h"
 #include "gateway/admit.h"
 #include "gateway/policy.h"
 #include "proxy/address.h"
 
 namespace gateway {
+
+struct RoomQuestion {
+  std::string room;
+  auth::RoomAction action = auth::RoomAction::Join;
+};
 
 struct Question {
   std::string target;  // path, with a query where there is one
@@ -18,6 +25,7 @@ struct Question {
   std::optional<proxy::IpAddress> address;
   // Carried where the authenticator that its `iss` names looks first.
   std::optional<std::string> token;
+  std::optional<RoomQuestion> room;  // asked once the handshake has passed
 };
 
 struct Explanation {

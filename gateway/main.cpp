@@ -22,7 +22,6 @@ struct Arguments {
   gateway::TokenArguments token;
   std::string address;
   std::string lifetime = "1h";
-  std::string room;
 };
 
 using Command = std::function<ExitStatus()>;
@@ -38,8 +37,6 @@ void add_policy(CLI::App* command, Arguments& arguments) {
   command->add_option("--policy", arguments.policy_file, "the policy file")->capture_default_str();
 }
 
-std::string not_built_yet(const std::string&) { return "rooms are not built yet"; }
-
 std::string check_address(const std::string& text) {
   return proxy::IpAddress::parse(text) ? "" : "expected an IP address, not '" + text + "'";
 }
@@ -54,7 +51,8 @@ std::string check_lifetime(const std::string& text) {
 void add_explain(CLI::App& app, Arguments& arguments, Command& chosen) {
   auto& explain = arguments.explain;
   CLI::App* command =
-      add_command(app, "explain", "would this handshake pass, and which line of the policy decides",
+      add_command(app, "explain",
+                  "may this client connect, join and publish, and which line of the policy decides",
                   chosen, [&arguments] {
                     arguments.explain.policy_file = arguments.policy_file;
                     arguments.explain.address = proxy::IpAddress::parse(arguments.address);
@@ -68,10 +66,11 @@ void add_explain(CLI::App& app, Arguments& arguments, Command& chosen) {
       ->check(CLI::Validator(check_address, "IP"));
   command->add_option("--token-file", explain.token_file,
                       "a file with the client's token; -: standard input");
-  CLI::Option* join = command->add_option("--join", arguments.room, "not built yet");
-  join->check(CLI::Validator(not_built_yet, "ROOM"));
-  command->add_option("--publish", arguments.room, "not built yet")
-      ->check(CLI::Validator(not_built_yet, "ROOM"))
+  CLI::Option* join = command->add_option("--join", explain.join,
+                                          "a room: may the client, once connected, join it?");
+  command
+      ->add_option("--publish", explain.publish,
+                   "a room: may the client, once connected, publish to it?")
       ->excludes(join);
 }
 

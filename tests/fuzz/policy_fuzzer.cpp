@@ -39,14 +39,28 @@ void check_error(const gateway::PolicyError& error, std::string_view text) {
   require(!error.what.contains("hunter2") || text.contains("hunter2"));
 }
 
+void check_rooms(const gateway::Route& route) {
+  const gateway::RoomSettings& rooms = *route.rooms;
+  require(route.backend || (!rooms.json && rooms.deliver == gateway::Deliver::Room));
+  require(route.backend ||
+          !(rooms.backend_acknowledges || rooms.backend_broadcast || rooms.other_passes));
+  require(!rooms.json || !rooms.json->join.empty());
+  require(rooms.rules.size() <= 1000 && rooms.space.size() <= 64);
+  require(rooms.rooms_per_connection_max >= 1);
+  require(!rooms.room_messages.limited() || rooms.room_messages.permits_max >= 1);
+  require(route.message_octets_max <= 1024 * 1024);
+}
+
 void check_route(const gateway::Route& route) {
-  require(route.backend && !route.backend->servers.empty());
+  require(route.backend ? !route.backend->servers.empty() : route.rooms.has_value());
+  if (route.rooms) check_rooms(route);
   require(!route.authenticate.empty());
   require(route.message_octets_max >= 1 && route.send_queue_octets_max >= 4096);
   const auto& limits = route.connection_limits;
   require(!limits.messages.limited() || limits.messages.permits_max >= 1);
   require(!limits.octets.limited() ||
           limits.octets.permits_max >= static_cast<double>(route.message_octets_max));
+  require(limits.on_exceed != gateway::OnExceed::Error || (route.rooms && !route.rooms->json));
   bool cookie = std::any_of(route.places.begin(), route.places.end(), [](const auto& place) {
     return place.kind == auth::CredentialPlace::Kind::Cookie;
   });
@@ -62,6 +76,7 @@ void check_policy(const gateway::Policy& policy) {
     question.target = target;
     question.host = "chat.example.com";
     question.token = "e30.e30.AAAA";
+    question.room = gateway::RoomQuestion{"team:a", auth::RoomAction::Publish};
     require(!gateway::explain(policy, question, auth::WallTime()).text.empty());
   }
 }

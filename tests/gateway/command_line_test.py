@@ -36,6 +36,12 @@ routes:
     authenticate: [users]
     allow: {{ claim: plan, equals: pro }}
     backend: chat
+  - path: /rooms
+    authenticate: [users]
+    rooms:
+      - match: news
+        join: everyone
+        publish: {{ claim: role, equals: editor }}
 """
 
 
@@ -82,6 +88,8 @@ class Usage(Test):
         for arguments in (
             [], ["serve"], ["run", "--nonsense"], ["check", "extra"], ["explain"], ["token"],
             ["explain", "--path"], ["explain", "--path", "/", "--ip", "localhost"],
+            ["explain", "--path", "/", "--join", "news", "--publish", "news"],
+            ["explain", "--path", "/", "--join"],
             ["token", "--authenticator", "users", "--subject", "a", "--ttl", "5"],
             ["token", "--authenticator", "users", "--subject", "a", "--ttl", "0s"],
         ):
@@ -103,12 +111,6 @@ class Usage(Test):
             answer = run(argument)
             self.assertEqual(answer.returncode, 0)
             self.assertRegex(answer.stdout, r"^gatehouse \d+\.\d+\.\d+\n$")
-
-    def test_rooms_are_not_built_yet(self):
-        for option in ("--join", "--publish"):
-            answer = run("explain", "--path", "/", option, "news")
-            self.assertEqual(answer.returncode, 2)
-            self.assertIn("not built yet", answer.stderr)
 
 
 class Check(Test):
@@ -190,6 +192,25 @@ class TokenAndExplain(Test):
         self.assert_denied(self.explain("--path", "/nowhere"))
         self.assert_denied(self.explain("--path", "/chat", "--token-file", "-", input="rubbish"))
         self.assert_denied(self.explain("--path", "/chat", "--token-file", "-", input=self.token()))
+
+    def ask(self, *question, claims=()):
+        return self.explain("--path", "/rooms", "--token-file", "-", *question, input=self.token(*claims))
+
+    def test_a_room_names_the_line_of_its_rule(self):
+        answer = self.ask("--join", "news")
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+        self.assertRegex(answer.stdout, r"(?m)^room +.*policy\.yaml:21: 'news' matches 'news'$")
+        self.assertRegex(answer.stdout, r"(?m)^join +.*policy\.yaml:22: everyone$")
+        answer = self.ask("--publish", "news", claims=("--claim", "role=editor"))
+        self.assertEqual(answer.returncode, 0, answer.stdout)
+
+    def test_a_room_that_is_denied_is_3(self):
+        answer = self.ask("--publish", "news")
+        self.assert_denied(answer)
+        self.assertRegex(answer.stdout, r"(?m)^publish +.*policy\.yaml:23: \{claim: role, equals: editor\} does not hold")
+        self.assert_denied(self.ask("--join", "olds"))
+        self.assert_denied(self.ask("--join", ""))
+        self.assert_denied(self.explain("--path", "/rooms", "--join", "news"))
 
     def test_a_token_that_cannot_be_read_is_2(self):
         for answer in (

@@ -54,6 +54,25 @@ routes:
   - path: /open
     authenticate: [guests]
     backend: chat
+  - path: /rooms/{tenant}
+    authenticate: [users]
+    backend: chat
+    messages: rooms
+    rooms:
+      - match: "public-*"
+        join: everyone
+      - match: "team:{team}"
+        join: { all: [ { not: { claim: banned, equals: true } }, { claim: teams, contains: "{team}" } ] }
+        publish:
+          any:
+            - { subjects: [root] }
+            - { claim: role, in: [editor, "{tenant}-admin"] }
+      - match: "doc-*"
+        join: { capability: rooms }
+        publish: { capability: rooms }
+      - { match: "sealed", publish: everyone }
+  - path: /closed
+    authenticate: [guests]
 )",
                                [](const std::string&) { return std::nullopt; });
     if (!loaded) FAIL(loaded.error().front().to_string());
@@ -117,6 +136,21 @@ Explanation explained(const Question& asked) {
   return explanation;
 }
 
+Explanation asked_of(const std::string& target, auth::RoomAction action, std::string room,
+                     std::optional<std::string> token = {}) {
+  Question asked = question(target, std::move(token));
+  asked.room = {std::move(room), action};
+  return explained(asked);
+}
+
+Explanation join(std::string room, std::string_view claims = "") {
+  return asked_of("/rooms/acme", auth::RoomAction::Join, std::move(room), of_users(claims));
+}
+
+Explanation publish(std::string room, std::string_view claims = "") {
+  return asked_of("/rooms/acme", auth::RoomAction::Publish, std::move(room), of_users(claims));
+}
+
 }  // namespace
 
 TEST_SUITE("explain") {
@@ -149,11 +183,11 @@ TEST_SUITE("explain") {
     auto explanation = explained(question("/nowhere"));
     CHECK(verdict(explanation) == "deny 404 no_route");
     CHECK(line(explanation, "route") ==
-          "none of 3 fits host 'localhost' and path '/nowhere' (--host names another host)");
+          "none of 5 fits host 'localhost' and path '/nowhere' (--host names another host)");
     Question asked = question("/chat");
     asked.host = "Other.example.com:80";
     CHECK(line(explained(asked), "route") ==
-          "none of 3 fits host 'Other.example.com:80' and path '/chat'");
+          "none of 5 fits host 'Other.example.com:80' and path '/chat'");
   }
 
   TEST_CASE("an Origin that is not on the list says which list") {
@@ -273,5 +307,100 @@ TEST_SUITE("explain") {
     CHECK_FALSE(explanation.text.contains('\x1b'));
     CHECK_FALSE(explained(question("/nowhere", {}, "\x1b[2J")).text.contains('\x1b'));
     CHECK_FALSE(explained(question("/chat\x1b[2J")).text.contains('\x1b'));
+  }
+}
+
+TEST_SUITE("explain of rooms") {
+  TEST_CASE("a room that may be joined names the rule and the condition") {
+    auto explanation = join("public-news");
+    CHECK(explanation.text ==
+          "allow\n"
+          "target      /rooms/acme\n"
+          "route       policy.yaml:39: path /rooms/{tenant}\n"
+          "origin      none sent; not checked, the route has no 'origins'\n"
+          "credential  policy.yaml:5: 'users' takes the query parameter 'token': subject 'alice', "
+          "good until 2027-01-15T08:10:30Z\n"
+          "allow       policy.yaml:39: everyone\n"
+          "room        policy.yaml:44: 'public-news' matches 'public-*'\n"
+          "join        policy.yaml:45: everyone\n");
+  }
+
+  TEST_CASE("what is left out is for nobody, in the line of its rule") {
+    auto explanation = publish("public-news");
+    CHECK(verdict(explanation) == "deny access_denied");
+    CHECK(line(explanation, "room") == "policy.yaml:44: 'public-news' matches 'public-*'");
+    CHECK(line(explanation, "publish") == "policy.yaml:44: nobody");
+    CHECK(line(explanation, "join") == "(none)");
+  }
+
+  TEST_CASE("a room that no rule matches is denied by the list") {
+    auto explanation = join("ops");
+    CHECK(verdict(explanation) == "deny access_denied");
+    CHECK(line(explanation, "room") == "policy.yaml:43: none of 4 rules matches 'ops'");
+    auto closed = asked_of("/closed", auth::RoomAction::Join, "ops");
+    CHECK(verdict(closed) == "deny access_denied");
+    CHECK(line(closed, "room") == "none of 0 rules matches 'ops'");
+  }
+
+  TEST_CASE("the condition that failed is named, and what the claim is") {
+    auto explanation = join("team:red", R"(,"teams":["blue"])");
+    CHECK(verdict(explanation) == "deny access_denied");
+    CHECK(line(explanation, "join") ==
+          "policy.yaml:47: {claim: teams, contains: \"{team}\"} does not hold: 'teams' is "
+          "[\"blue\"]");
+    CHECK(verdict(join("team:blue", R"(,"teams":["blue"])")) == "allow");
+    explanation = join("team:blue", R"(,"teams":["blue"],"banned":true)");
+    CHECK(line(explanation, "join") ==
+          "policy.yaml:47: {not: {claim: banned, equals: true}} does not hold");
+  }
+
+  TEST_CASE("captures of the path serve in the rules of rooms") {
+    auto explanation = publish("team:red", R"(,"teams":["red"],"role":"acme-admin")");
+    CHECK(verdict(explanation) == "allow");
+    CHECK(line(explanation, "publish") ==
+          "policy.yaml:51: {claim: role, in: [editor, \"{tenant}-admin\"]} holds: 'role' is "
+          "\"acme-admin\"");
+    explanation = publish("team:red", R"(,"teams":["red"],"role":"other-admin")");
+    CHECK(verdict(explanation) == "deny access_denied");
+    CHECK(line(explanation, "publish").starts_with("policy.yaml:49: {any: ["));
+  }
+
+  TEST_CASE("a capability is asked about the room and the action") {
+    constexpr auto rooms = R"(,"rooms":["doc-a*",{"room":"doc-7","allow":["join"]}])";
+    CHECK(verdict(join("doc-abc", rooms)) == "allow");
+    CHECK(verdict(publish("doc-abc", rooms)) == "allow");
+    CHECK(verdict(join("doc-7", rooms)) == "allow");
+    auto explanation = publish("doc-7", rooms);
+    CHECK(verdict(explanation) == "deny access_denied");
+    CHECK(line(explanation, "publish") ==
+          "policy.yaml:54: {capability: rooms} does not hold: 'rooms' is "
+          "[\"doc-a*\",{\"allow\":[\"join\"],\"room\":\"doc-7\"}]");
+  }
+
+  TEST_CASE("who may publish but never join is no member, ever") {
+    auto explanation = publish("sealed");
+    CHECK(verdict(explanation) == "deny not_a_member");
+    CHECK(line(explanation, "publish") == "policy.yaml:55: everyone");
+    CHECK(line(explanation, "join") == "policy.yaml:55: nobody");
+  }
+
+  TEST_CASE("a name that is none is told so") {
+    for (const std::string& room :
+         {std::string(), std::string(257, 'r'), std::string("a\nb"), std::string("\xff")}) {
+      auto explanation = join(room);
+      CHECK(verdict(explanation) == "deny bad_message");
+      CHECK(line(explanation, "room") ==
+            "is no name: 1 to 256 octets of UTF-8 without control characters");
+    }
+  }
+
+  TEST_CASE("rooms are not asked about where messages are opaque, or the handshake fails") {
+    auto explanation = asked_of("/open", auth::RoomAction::Join, "public-news");
+    CHECK(verdict(explanation) == "allow");
+    CHECK(line(explanation, "room") ==
+          "not checked: the messages of this route are opaque, and pass as they are");
+    explanation = asked_of("/rooms/acme", auth::RoomAction::Join, "public-news");
+    CHECK(verdict(explanation) == "deny 401 credential_missing");
+    CHECK(line(explanation, "room") == "(none)");
   }
 }
