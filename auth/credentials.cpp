@@ -181,9 +181,11 @@ bool has_part(std::string_view list, char delimiter) {
   return found;
 }
 
-// What of a field goes on to the backend; nothing: the field goes.
-std::optional<std::string> stripped_value(const Field& field,
-                                          std::span<const CredentialPlace> places) {
+// What of a field goes on to the backend; nothing: the field goes. A value that is not what came is
+// kept in `rewritten`.
+std::optional<std::string_view> stripped_value(const Field& field,
+                                               std::span<const CredentialPlace> places,
+                                               std::list<std::string>& rewritten) {
   const bool is_header_place = std::ranges::any_of(places, [&](const CredentialPlace& place) {
     return place.kind == Kind::Header && equals_ignoring_case(field.name, place.name);
   });
@@ -193,10 +195,11 @@ std::optional<std::string> stripped_value(const Field& field,
       continue;
     }
     auto rest = stripped_list(field.value, kind, places);
-    if (rest && !has_part(*rest, delimiter_of(kind))) return std::nullopt;
-    if (rest) return rest;
+    if (!rest) continue;
+    if (!has_part(*rest, delimiter_of(kind))) return std::nullopt;
+    return rewritten.emplace_back(*std::move(rest));
   }
-  return std::string(field.value);
+  return field.value;
 }
 
 }  // namespace
@@ -224,8 +227,8 @@ StrippedHandshake strip_credentials(const HandshakeFields& handshake,
   StrippedHandshake stripped;
   stripped.fields.reserve(handshake.fields.size());
   for (const Field& field : handshake.fields) {
-    if (auto value = stripped_value(field, places)) {
-      stripped.fields.push_back({std::string(field.name), *std::move(value)});
+    if (const auto value = stripped_value(field, places, stripped.rewritten)) {
+      stripped.fields.push_back({field.name, *value});
     }
   }
   auto query = stripped_list(handshake.query, Kind::Query, places);

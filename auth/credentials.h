@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <expected>
+#include <list>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,13 +49,10 @@ std::expected<Credential, CredentialsError> find_credential(
 
 // The handshake without any of these places: fields whose every part was a credential are left out
 // whole. Field order and everything else is kept as it came.
-struct OwnedField {
-  std::string name;
-  std::string value;
-};
 struct StrippedHandshake {
-  std::vector<OwnedField> fields;
-  std::string query;  // without '?'; empty: none
+  std::vector<Field> fields;         // views into the request, or into `rewritten`
+  std::string query;                 // without '?'; empty: none
+  std::list<std::string> rewritten;  // values of which a part was a credential
 };
 StrippedHandshake strip_credentials(const HandshakeFields& handshake,
                                     std::span<const CredentialPlace> places);

@@ -41,12 +41,12 @@ std::string percent_encoded(std::string_view text) {
 
 // A handshake as a client would send it.
 struct Handshake {
-  std::vector<auth::OwnedField> fields;
+  std::vector<std::pair<std::string, std::string>> fields;  // name and value
   std::string query;
 
   std::vector<auth::Field> views() const {
     std::vector<auth::Field> views;
-    for (const auth::OwnedField& field : fields) views.push_back({field.name, field.value});
+    for (const auto& [name, value] : fields) views.push_back({name, value});
     return views;
   }
 

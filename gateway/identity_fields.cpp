@@ -25,6 +25,7 @@ std::string percent_encoded(std::string_view subject) {
   constexpr std::string_view plain = "-._~@:|";
   constexpr std::string_view digits = "0123456789ABCDEF";
   std::string encoded;
+  encoded.reserve(subject.size());
   for (char c : subject) {
     auto octet = static_cast<unsigned char>(c);
     bool alphanumeric = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
@@ -42,38 +43,24 @@ std::string_view scheme_of(const proxy::Fields& fields, bool peer_trusted) {
   return said && proxy::equals_ignoring_case(*said, "https") ? "https" : "http";
 }
 
-struct Forwarded {
-  std::vector<proxy::Field> fields;
-  std::string query;
-};
-
-// The client's fields and query, without credentials where they must not go on.
-Forwarded without_credentials(const proxy::RequestHead& head, const proxy::Target& target,
-                              const Route& route) {
-  auto fields = proxy::without_hop_by_hop(head.fields);
-  Forwarded forwarded;
-  if (route.forward_credentials) {
-    forwarded.fields.assign(fields.begin(), fields.end());
-    forwarded.query = target.raw_query;
-    return forwarded;
-  }
+// The client's fields and query, without credentials where they must not go on. Views into `head`,
+// and what the result itself keeps.
+auth::StrippedHandshake forwarded_of(const proxy::RequestHead& head, const proxy::Target& target,
+                                     const Route& route) {
   std::vector<auth::Field> views;
-  for (const auto& field : fields) views.push_back({field.name, field.value});
-  auto stripped = auth::strip_credentials({views, target.raw_query}, route.places);
-  for (auto& field : stripped.fields) {
-    forwarded.fields.push_back({std::move(field.name), std::move(field.value)});
+  views.reserve(head.fields.size());
+  for (const auto& field : proxy::without_hop_by_hop(head.fields)) {
+    views.push_back({field.name, field.value});
   }
-  forwarded.query = std::move(stripped.query);
-  return forwarded;
+  if (route.forward_credentials) return {std::move(views), std::string(target.raw_query), {}};
+  return auth::strip_credentials({views, target.raw_query}, route.places);
 }
 
 // What may be offered: the client's, and only those of the route where it has a list.
-std::vector<std::string> offered_subprotocols(const std::vector<proxy::Field>& fields,
+std::vector<std::string> offered_subprotocols(const std::vector<auth::Field>& fields,
                                               const Route& route) {
-  std::vector<auth::Field> views;
-  for (const auto& field : fields) views.push_back({field.name, field.value});
   std::vector<std::string> offered;
-  auto parsed = auth::parse_subprotocols(views);
+  auto parsed = auth::parse_subprotocols(fields);
   if (!parsed) return offered;
   for (auto subprotocol : *parsed) {
     bool listed = route.subprotocols.empty() ||
@@ -97,7 +84,8 @@ std::string joined(const std::vector<std::string>& subprotocols) {
 BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy::Target& target,
                                     const Route& route, const auth::Principal& principal,
                                     const Client& client) {
-  auto forwarded = without_credentials(head, target, route);
+  constexpr std::size_t own_octets = 256;  // of our fields, but for what varies in length
+  const auto forwarded = forwarded_of(head, target, route);
   BackendRequest request;
   auto& upgrade = request.upgrade;
   upgrade.target = target.raw_path;
@@ -107,28 +95,29 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
   }
   upgrade.subprotocols = offered_subprotocols(forwarded.fields, route);
 
-  // The client's Connection list was applied first, so it can remove none of ours.
-  std::erase_if(forwarded.fields, [](const proxy::Field& field) {
-    return is_ours(field.name) || proxy::equals_ignoring_case(field.name, "Sec-WebSocket-Protocol");
-  });
-  upgrade.fields = std::move(forwarded.fields);
-  auto add = [&](std::string_view name, std::string value) {
-    upgrade.fields.push_back({std::string(name), std::move(value)});
-  };
-  if (!upgrade.subprotocols.empty()) add("Sec-WebSocket-Protocol", joined(upgrade.subprotocols));
-  add("X-Gatehouse-Subject", percent_encoded(principal.subject));
-  auto claims =
+  const auto claims =
       auth::base64url_encode(route.forward_claims ? principal.claims.to_json(*route.forward_claims)
                                                   : principal.claims.to_json());
+  auto& lines = upgrade.fields;
+  lines.reserve(claims.size() + own_octets);
+  // The client's Connection list was applied first, so it can remove none of ours.
+  for (const auto& [name, value] : forwarded.fields) {
+    if (is_ours(name) || proxy::equals_ignoring_case(name, "Sec-WebSocket-Protocol")) continue;
+    lines.add(name, value);
+  }
+  if (!upgrade.subprotocols.empty()) {
+    lines.add("Sec-WebSocket-Protocol", joined(upgrade.subprotocols));
+  }
+  lines.add("X-Gatehouse-Subject", percent_encoded(principal.subject));
   if (claims.size() <= claims_field_octets_max) {
-    add("X-Gatehouse-Claims", std::move(claims));
+    lines.add("X-Gatehouse-Claims", claims);
   } else {
     request.claims_octets_left_out = claims.size();
   }
-  add("X-Gatehouse-Connection", std::string(client.connection_id));
-  add("X-Forwarded-For", client.address.to_string());
-  add("X-Forwarded-Proto", std::string(scheme_of(head.fields, client.peer_trusted)));
-  add("X-Forwarded-Host", *head.fields.find("Host"));
+  lines.add("X-Gatehouse-Connection", client.connection_id);
+  lines.add("X-Forwarded-For", client.address.to_string());
+  lines.add("X-Forwarded-Proto", scheme_of(head.fields, client.peer_trusted));
+  lines.add("X-Forwarded-Host", *head.fields.find("Host"));
   return request;
 }
 

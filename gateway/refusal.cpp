@@ -104,13 +104,15 @@ Refusal refusal_of(proxy::UpgradeFailure::Kind failure) {
 
 std::string write_answer(int status, std::chrono::milliseconds retry_after) {
   std::vector<proxy::Field> fields;
+  std::string seconds_text;
   // RFC 6750 section 3.1. The same for every reason: which check it was is for the log.
   if (status == 401) fields.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});
   if (status == 429 || status == 503) {
     // RFC 9110 section 10.2.3: whole seconds; none at all would invite the client at once.
     auto seconds =
         std::max<std::int64_t>(1, std::chrono::ceil<std::chrono::seconds>(retry_after).count());
-    fields.push_back({"Retry-After", std::to_string(seconds)});
+    seconds_text = std::to_string(seconds);
+    fields.push_back({"Retry-After", seconds_text});
   }
   return proxy::write_response(status, fields);
 }

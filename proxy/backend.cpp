@@ -70,7 +70,7 @@ void BackendHandshake::try_next_address() {
   auto key = make_key();
   if (!transport_ || !key) return fail_soon(UpgradeFailure::Kind::Unreachable);
   key_ = std::move(*key);
-  parser_ = std::make_unique<HeadParser>(HeadParser::Kind::Response);
+  parser_.emplace(HeadParser::Kind::Response);
   transport_->observe(*this);
   transport_->set_reading(true);
   transport_->write(

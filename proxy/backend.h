@@ -48,7 +48,7 @@ class Servers {
 // What is asked of a backend.
 struct UpgradeRequest {
   std::string target;
-  std::vector<Field> fields;              // with Host and Sec-WebSocket-Protocol
+  FieldLines fields;                      // with Host and Sec-WebSocket-Protocol
   std::vector<std::string> subprotocols;  // those offered
 };
 
@@ -111,7 +111,7 @@ class BackendHandshake final : private Transport::Observer {
   std::string key_;
   std::unique_ptr<Lookup> lookup_;
   std::unique_ptr<Transport> transport_;
-  std::unique_ptr<HeadParser> parser_;
+  std::optional<HeadParser> parser_;
   UpgradeFailure::Kind deadline_means_ = UpgradeFailure::Kind::TooSlow;
   Timer deadline_;
 };

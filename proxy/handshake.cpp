@@ -82,7 +82,7 @@ void append_field(std::string& head, std::string_view name, std::string_view val
 }
 
 // The value of a field that is there exactly once.
-const std::string* find_single(const Fields& fields, std::string_view name) {
+const std::string_view* find_single(const Fields& fields, std::string_view name) {
   return fields.count(name) == 1 ? fields.find(name) : nullptr;
 }
 
@@ -128,12 +128,10 @@ std::expected<std::string, UpgradeError> check_upgrade(const RequestHead& reques
   // Item 5. Section 11.3.1: not more than once.
   const auto* key = find_single(fields, "sec-websocket-key");
   if (!key || !well_formed_key(*key)) return std::unexpected(UpgradeError::BadKey);
-  return *key;
+  return std::string(*key);
 }
 
 std::string accept_of(std::string_view key) {
-  std::string concatenated(key);
-  concatenated.append(websocket_guid);
   std::array<unsigned char, SHA_DIGEST_LENGTH> digest;
   // Fetching the algorithm costs more than the digest of 60 octets.
   static const std::unique_ptr<EVP_MD, decltype(&EVP_MD_free)> sha1(
@@ -141,7 +139,8 @@ std::string accept_of(std::string_view key) {
   thread_local const std::unique_ptr<EVP_MD_CTX, decltype(&EVP_MD_CTX_free)> context(
       EVP_MD_CTX_new(), EVP_MD_CTX_free);
   bool made = EVP_DigestInit_ex2(context.get(), sha1.get(), nullptr) == 1 &&
-              EVP_DigestUpdate(context.get(), concatenated.data(), concatenated.size()) == 1 &&
+              EVP_DigestUpdate(context.get(), key.data(), key.size()) == 1 &&
+              EVP_DigestUpdate(context.get(), websocket_guid.data(), websocket_guid.size()) == 1 &&
               EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
   assert(made);
   (void)made;
@@ -149,10 +148,14 @@ std::string accept_of(std::string_view key) {
 }
 
 std::string write_switching_protocols(std::string_view key, std::string_view subprotocol) {
-  std::string head =
+  constexpr std::string_view begin =
       "HTTP/1.1 101 Switching Protocols\r\n"
       "Upgrade: websocket\r\n"
       "Connection: Upgrade\r\n";
+  constexpr std::size_t more_octets = 96;  // both fields with their names
+  std::string head;
+  head.reserve(begin.size() + more_octets + subprotocol.size());
+  head.append(begin);
   append_field(head, "Sec-WebSocket-Accept", accept_of(key));
   if (!subprotocol.empty()) append_field(head, "Sec-WebSocket-Protocol", subprotocol);
   head.append("\r\n");
@@ -259,16 +262,19 @@ std::optional<std::string> make_key() {
   return base64(octets);
 }
 
-std::string write_upgrade_request(std::string_view target, std::span<const Field> fields,
+void FieldLines::add(std::string_view name, std::string_view value) {
+  append_field(text_, name, value);
+  if (equals_ignoring_case(name, "host")) ++hosts_;
+}
+
+std::string write_upgrade_request(std::string_view target, const FieldLines& fields,
                                   std::string_view key) {
   assert(target.starts_with('/') && stays_on_one_line(target) && !target.contains(' '));
-  assert(well_formed_key(key));
-  assert(std::count_if(fields.begin(), fields.end(), [](const Field& field) {
-           return equals_ignoring_case(field.name, "host");
-         }) == 1);
-  std::string head = "GET ";
-  head.append(target).append(" HTTP/1.1\r\n");
-  for (const auto& field : fields) append_field(head, field.name, field.value);
+  assert(well_formed_key(key) && fields.has_one_host());
+  constexpr std::size_t own_octets = 160;  // what is written here, but for the target
+  std::string head;
+  head.reserve(own_octets + target.size() + fields.text().size());
+  head.append("GET ").append(target).append(" HTTP/1.1\r\n").append(fields.text());
   append_field(head, "Connection", "Upgrade");
   append_field(head, "Upgrade", "websocket");
   append_field(head, "Sec-WebSocket-Version", websocket_version);
@@ -298,7 +304,7 @@ UpgradeAnswer check_answer(const ResponseHead& response, std::string_view key,
   if (!selected || std::find(offered.begin(), offered.end(), *selected) == offered.end()) {
     return UpgradeAnswer::Wrong;
   }
-  subprotocol = *selected;
+  subprotocol.assign(*selected);
   return UpgradeAnswer::Switched;
 }
 

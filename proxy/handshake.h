@@ -43,10 +43,23 @@ std::string_view reason_phrase(int status);
 // 16 random octets as base64; none where the system has no randomness to give.
 std::optional<std::string> make_key();
 
+// The fields of a head as they are written. Nothing in them may be able to end a line: a CR, LF or
+// NUL is a fault of the caller, not of a client.
+class FieldLines {
+ public:
+  void reserve(std::size_t octets) { text_.reserve(octets); }
+  void add(std::string_view name, std::string_view value);
+  std::string_view text() const { return text_; }  // each line with its CRLF
+  bool has_one_host() const { return hosts_ == 1; }
+
+ private:
+  std::string text_;
+  std::size_t hosts_ = 0;
+};
+
 // `GET target HTTP/1.1`, the fields given, in order, then Connection, Upgrade,
-// Sec-WebSocket-Version and -Key. The fields must contain Host and none of the latter, and nothing
-// in them may be able to end a line: a CR, LF or NUL is a fault of the caller, not of a client.
-std::string write_upgrade_request(std::string_view target, std::span<const Field> fields,
+// Sec-WebSocket-Version and -Key. The fields must contain Host and none of the latter.
+std::string write_upgrade_request(std::string_view target, const FieldLines& fields,
                                   std::string_view key);
 
 enum class UpgradeAnswer : std::uint8_t {
@@ -65,7 +78,7 @@ UpgradeAnswer check_answer(const ResponseHead& response, std::string_view key,
 // Proxy and Proxy-*, TE, Trailer, Transfer-Encoding, Upgrade, HTTP2-Settings, Content-Length,
 // Expect and Sec-WebSocket-Key, -Version, -Extensions; each also with '_' for '-', as CGI and WSGI
 // read it. Host, Origin and Sec-WebSocket-Protocol stay even if Connection names them: the
-// handshake cannot do without them, and they go to the backend as they came.
+// handshake cannot do without them, and they go to the backend as they came. Views as given.
 Fields without_hop_by_hop(const Fields& fields);
 
 // Is `name` equal to `ours` with case and '_' / '-' folded (CVE-2025-64484)?

@@ -91,7 +91,7 @@ int on_header_value(llhttp_t* parser, const char* at, std::size_t size) noexcept
 
 int on_header_value_complete(llhttp_t* parser) noexcept {
   auto& reading = LlhttpReading::of(parser);
-  reading.fields.add(std::string(reading.name), std::string(trimmed(reading.value)));
+  reading.fields.add(reading.name, trimmed(reading.value));
   reading.name = {};
   reading.value = {};
   return 0;
@@ -207,7 +207,7 @@ std::optional<HttpError> check_fields(const Fields& fields) {
 
 bool equals_ignoring_case(std::string_view a, std::string_view b) {
   return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                    [](char x, char y) { return to_lower(x) == to_lower(y); });
+                    [](char x, char y) { return x == y || to_lower(x) == to_lower(y); });
 }
 
 std::string_view trimmed(std::string_view text) {
@@ -228,7 +228,7 @@ std::size_t Fields::count(std::string_view name) const {
                     [&](const Field& field) { return equals_ignoring_case(field.name, name); }));
 }
 
-const std::string* Fields::find(std::string_view name) const {
+const std::string_view* Fields::find(std::string_view name) const {
   for (const auto& field : fields_) {
     if (equals_ignoring_case(field.name, name)) return &field.value;
   }
@@ -330,6 +330,9 @@ bool HeadParser::end_line(std::string_view octets, std::size_t end) {
 // The whole head, its empty line included.
 HeadParser::State HeadParser::parse(std::string_view head) {
   head.remove_prefix(head_begin_);
+  auto text = std::make_unique_for_overwrite<char[]>(head.size());
+  head.copy(text.get(), head.size());
+  head = {text.get(), head.size()};
   const auto start_line = head.substr(0, head.find("\r\n"));
   const bool request = kind_ == Kind::Request;
   const auto request_line = request ? parse_request_line(start_line) : std::nullopt;
@@ -344,7 +347,7 @@ HeadParser::State HeadParser::parse(std::string_view head) {
   }
   if (const auto error = check_fields(reading.fields)) return fail(*error);
   if (!request) {
-    response_ = {*status, std::move(reading.fields)};
+    response_ = {*status, std::move(reading.fields), std::move(text)};
     return State::Complete;
   }
 
@@ -355,8 +358,8 @@ HeadParser::State HeadParser::parse(std::string_view head) {
     return fail(HttpError::Malformed);
   }
   const bool has_body = announces_body(fields);
-  request_ = {std::string(request_line->method), std::string(request_line->target),
-              std::move(reading.fields), has_body};
+  request_ = {request_line->method, request_line->target, std::move(reading.fields), has_body,
+              std::move(text)};
   return State::Complete;
 }
 

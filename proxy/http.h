@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 namespace proxy {
@@ -16,9 +16,10 @@ inline constexpr std::size_t field_octets_max = 16 * 1024;  // a field line with
 // What all Connection fields together may name: no more fields could be there.
 inline constexpr std::size_t connection_options_max = head_fields_max;
 
+// Views: of a head that was read, into its text.
 struct Field {
-  std::string name;   // as it came
-  std::string value;  // without the white space around it
+  std::string_view name;   // as it came
+  std::string_view value;  // without the white space around it
 };
 
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII
@@ -28,12 +29,10 @@ bool is_token(std::string_view text);             // RFC 9110 section 5.6.2
 class Fields {
  public:
   void reserve(std::size_t fields) { fields_.reserve(fields); }
-  void add(std::string name, std::string value) {
-    fields_.push_back({std::move(name), std::move(value)});
-  }
+  void add(std::string_view name, std::string_view value) { fields_.push_back({name, value}); }
   std::size_t count(std::string_view name) const;
   // The first one's value; null: none. Names in any case.
-  const std::string* find(std::string_view name) const;
+  const std::string_view* find(std::string_view name) const;
   // Is `token` one of the comma-separated tokens of all fields of this name, in any case?
   bool has_token(std::string_view name, std::string_view token) const;
 
@@ -46,15 +45,17 @@ class Fields {
 };
 
 struct RequestHead {
-  std::string method;
-  std::string target;
+  std::string_view method;
+  std::string_view target;
   Fields fields;
-  bool has_body = false;  // Transfer-Encoding, or a Content-Length that is not 0
+  bool has_body = false;                   // Transfer-Encoding, or a Content-Length that is not 0
+  std::unique_ptr<char[]> text = nullptr;  // that all views are into
 };
 
 struct ResponseHead {
   int status = 0;  // 100 to 999
   Fields fields;
+  std::unique_ptr<char[]> text = nullptr;  // that all views are into
 };
 
 enum class HttpError : std::uint8_t {

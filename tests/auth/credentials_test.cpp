@@ -55,7 +55,9 @@ std::string found_in_subprotocols(std::string_view value) {
 std::string stripped(const Fields& fields, std::string_view query_text, const Places& places) {
   const auto rest = auth::strip_credentials({fields, query_text}, places);
   std::string text;
-  for (const auto& field : rest.fields) text += field.name + ": " + field.value + "|";
+  for (const auto& field : rest.fields) {
+    text.append(field.name).append(": ").append(field.value).append("|");
+  }
   return text + "?" + rest.query;
 }
 

@@ -100,7 +100,9 @@ void require_handshake(const Outcome& outcome) {
   const auto key = proxy::check_upgrade(outcome.request);
   if (!key || !outcome.request.target.starts_with('/')) return;
   // What we pass on, we would accept ourselves.
-  const auto written = proxy::write_upgrade_request(outcome.request.target, kept, *key);
+  proxy::FieldLines lines;
+  for (const auto& field : kept) lines.add(field.name, field.value);
+  const auto written = proxy::write_upgrade_request(outcome.request.target, lines, *key);
   const auto again = read(HeadParser::Kind::Request, written, written.size());
   if (again.state != HeadParser::State::Complete) {
     require(again.error == proxy::HttpError::FieldsTooLarge);  // with four fields more

@@ -85,15 +85,17 @@ std::string token_b(std::string_view more = "") {
   return token("https://b.example/", secret_b, more);
 }
 
+using OwnedField = std::pair<std::string, std::string>;  // name and value
+
 struct Request {
   std::string path;
-  std::vector<auth::OwnedField> fields;
+  std::vector<OwnedField> fields;
   std::string query;
 };
 
 std::expected<Admitted, Denied> ask(const Request& request) {
   std::vector<auth::Field> fields;
-  for (const auto& field : request.fields) fields.push_back({field.name, field.value});
+  for (const auto& [name, value] : request.fields) fields.push_back({name, value});
   return decide(policy(), {"localhost", request.path, request.query, fields}, now);
 }
 
@@ -103,10 +105,10 @@ std::string answer(const Request& request) {
   return decision ? decision->principal.subject : std::string(decision.error().reason());
 }
 
-auth::OwnedField bearer(const std::string& token) { return {"authorization", "Bearer " + token}; }
+OwnedField bearer(const std::string& token) { return {"authorization", "Bearer " + token}; }
 
-const auth::OwnedField good_origin{"Origin", "https://app.example.com"};
-const auth::OwnedField bad_origin{"Origin", "https://evil.example.com"};
+const OwnedField good_origin{"Origin", "https://app.example.com"};
+const OwnedField bad_origin{"Origin", "https://evil.example.com"};
 
 }  // namespace
 

@@ -47,8 +47,13 @@ struct Fixture {
   static std::vector<std::string> values(const gateway::BackendRequest& request,
                                          std::string_view name) {
     std::vector<std::string> found;
-    for (const auto& field : request.upgrade.fields) {
-      if (proxy::aliases(field.name, name)) found.push_back(field.value);
+    std::string_view lines = request.upgrade.fields.text();
+    while (!lines.empty()) {
+      const auto end = lines.find("\r\n");
+      const auto line = lines.substr(0, end);
+      lines.remove_prefix(end + 2);
+      const auto colon = line.find(": ");
+      if (proxy::aliases(line.substr(0, colon), name)) found.emplace_back(line.substr(colon + 2));
     }
     return found;
   }

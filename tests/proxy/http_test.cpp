@@ -70,7 +70,7 @@ void check_same(const Outcome& a, const Outcome& b) {
 // In one piece, octet by octet, and, if it is short, cut in two everywhere: always the same.
 Outcome read(Kind kind, std::string_view octets) {
   constexpr std::size_t short_octets_max = 400;
-  const auto whole = read(kind, octets, {});
+  auto whole = read(kind, octets, {});
   std::vector<std::size_t> everywhere;
   for (std::size_t i = 1; i < octets.size(); ++i) everywhere.push_back(i);
   check_same(whole, read(kind, octets, everywhere));
@@ -106,7 +106,7 @@ std::string with_start(std::string_view line) { return std::string(line) + "\r\n
 
 std::string value_of(const proxy::Fields& fields, std::string_view name) {
   const auto* value = fields.find(name);
-  return value ? *value : "(none)";
+  return std::string(value ? *value : "(none)");
 }
 
 }  // namespace
