@@ -1,6 +1,6 @@
 // simdjson finds out what a text says, or that it is no JSON; jansson's values are what is handed
 // on. What jansson's own reader refuses and simdjson does not is refused here: names that come
-// twice, NUL in strings, lone surrogates, integers that no json_int_t holds.
+// twice, NUL in strings, integers that no json_int_t holds.
 #include "auth/json.h"
 
 #include <cstdlib>
@@ -34,7 +34,6 @@ Value owned(json_t* value) {
 
 bool has_nul(std::string_view text) { return text.contains('\0'); }
 
-// json_stringn() looks for lone surrogates, which simdjson before 3.2 lets through.
 Value string_from(std::string_view text) {
   if (has_nul(text)) return malformed();
   return owned(json_stringn(text.data(), text.size()));
