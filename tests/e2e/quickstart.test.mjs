@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import net from 'node:net';
 import { before, describe, test } from 'node:test';
-import { contrasts, openPage, startBrowser, takeScreenshot } from './harness/browser.mjs';
+import { browserMs, contrasts, openPage, startBrowser, takeScreenshot } from './harness/browser.mjs';
 import { atEnd, suiteContext } from './harness/ending.mjs';
 import { printed, startQuickstart } from './harness/quickstart.mjs';
 import { until, within } from './harness/wait.mjs';
@@ -64,6 +64,8 @@ test('two quickstarts at once take other ports', async (t) => {
 
 // The page, as whoever looks at it has it: by what is written on it.
 
+const shows = (what, condition) => until(what, condition, browserMs);
+
 const personOf = (page, name) => {
   const card = page.getByRole('region', { name });
   return {
@@ -82,9 +84,9 @@ const personOf = (page, name) => {
 };
 
 const is = (person, state) =>
-  until(`${person.name} to be ${state}`, async () => (await person.state()) === state);
+  shows(`${person.name} to be ${state}`, async () => (await person.state()) === state);
 
-const saw = (person, kind, matches) => until(`${kind} in the log of ${person.name}`, async () =>
+const saw = (person, kind, matches) => shows(`${kind} in the log of ${person.name}`, async () =>
   (await person.entries()).find((entry) => entry.kind === kind && matches(entry.frame))?.frame);
 
 const said = (person, from, room, payload) => saw(person, 'received', (frame) =>
@@ -98,7 +100,7 @@ async function connect(...people) {
 async function ask(person, what, room) {
   await person.press(`${what} ${room}`);
   const { id } = (await person.entries()).findLast(({ kind, frame }) => kind === 'sent' && frame.room === room).frame;
-  return until(`an answer to ${person.name}`, async () =>
+  return shows(`an answer to ${person.name}`, async () =>
     (await person.entries()).find(({ kind, frame }) => kind !== 'sent' && frame?.id === id)?.frame);
 }
 
@@ -186,7 +188,7 @@ describe('the page of the quickstart', () => {
     await ask(alice, 'Join', 'lobby');
     await ask(bob, 'Join', 'lobby');
     await alice.press('Send 20 quickly to lobby');
-    const answers = await until('an answer to each of the twenty', async () => {
+    const answers = await shows('an answer to each of the twenty', async () => {
       const got = (await alice.entries()).filter(({ kind, frame }) =>
         kind === 'error' || (kind === 'received' && frame.type === 'message'));
       return got.length === 20 && got;
@@ -218,11 +220,11 @@ describe('the page of the quickstart', () => {
       const before = quickstart.output.length;
       await nobody.press('Clear the frames of Nobody');
       await nobody.press(button);
-      await until('the refusal in the log', async () =>
+      await shows('the refusal in the log', async () =>
         (await nobody.entries()).some(({ kind, text }) => kind === 'refusal' && text.startsWith('Refused')));
       assert.equal(await nobody.state(), 'refused');
       assert.match(await nobody.status(), /^Refused/);
-      const line = await until('the refusal in the terminal', () =>
+      const line = await shows('the refusal in the terminal', () =>
         quickstart.output.slice(before).split('\n').find((text) => text.includes('connection_refused')));
       assert.match(line, new RegExp(`\\b401\\b.*\\b${reason}\\b|\\b${reason}\\b.*\\b401\\b`));
     }

@@ -8,6 +8,9 @@ import { deadlineMs } from './wait.mjs';
 
 const screenshotFolder = join(outputFolder, 'screenshots');
 
+// Chromium is many processes: on a busy machine it takes its time.
+export const browserMs = 4 * deadlineMs;
+
 export async function startBrowser(t) {
   const browser = await chromium.launch({
     executablePath: '/usr/bin/chromium',
@@ -24,7 +27,7 @@ export async function openPage(t, browser, url, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
   atEnd(t, () => context.close());
   const page = await context.newPage();
-  page.setDefaultTimeout(4 * deadlineMs);  // Chromium is many processes
+  page.setDefaultTimeout(browserMs);
   page.complaints = [];
   page.requests = [];
   page.on('console', (message) => {
