@@ -215,12 +215,10 @@ Ledger::Sizes Ledger::sizes() const {
   return sizes;
 }
 
-// Kind and route only have to part what is one name otherwise: nobody can foresee a name's hash.
+// The few kinds and routes that share a name share its hash: only names are many, and chosen by
+// others.
 Ledger::Name Ledger::name_of(Kind kind, std::size_t route, std::string_view octets) const {
-  constexpr std::uint64_t spread = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio, odd
-  const std::uint64_t table = route * 8 + static_cast<std::uint64_t>(kind);
-  return {kind, static_cast<std::uint32_t>(route), octets,
-          keyed_hash(hash_key_, octets) ^ table * spread};
+  return {kind, static_cast<std::uint32_t>(route), octets, keyed_hash(hash_key_, octets)};
 }
 
 // By the upper bits: the tables in a shard divide by the lower ones.
