@@ -5,6 +5,7 @@
 
 #include "gateway/admit.h"
 #include "gateway/random_text.h"
+#include "gateway/subprotocol.h"
 #include "proxy/forwarded.h"
 #include "proxy/handshake.h"
 #include "proxy/target.h"
@@ -93,7 +94,7 @@ void Admission::on_head() {
   RouteMatch match;
   if (form_is_good(head) && has_room() && finds_route(head, match) && within_handshake_rate() &&
       asks_for_websocket(head) && knows_client(head, match) && within_connection_counts()) {
-    dial(head);
+    identity_.route->backend ? dial(head) : serve(head);
   }
 }
 
@@ -198,16 +199,26 @@ void Admission::dial(const proxy::RequestHead& head) {
 // come in the same one as the client's end or the deadline did: it comes too late.
 void Admission::on_upgraded(proxy::Upgraded upgraded) {
   if (state_ != State::Dialling) return;
+  admit(identity_.route->backend->servers[upgraded.server].text, upgraded.subprotocol,
+        std::move(upgraded.transport), std::move(upgraded.early_octets));
+}
+
+// Where there is no backend to ask.
+void Admission::serve(const proxy::RequestHead& head) {
+  admit({}, select_subprotocol(head.fields, *identity_.route), nullptr, {});
+}
+
+void Admission::admit(std::string_view server, std::string_view subprotocol,
+                      std::unique_ptr<proxy::Transport> backend, std::string early_from_backend) {
   deadline_.disarm();
-  const auto& server = identity_.route->backend->servers[upgraded.server].text;
-  host_.audit().connection_opened({identity_.audited(), principal_.authenticator, server,
-                                   upgraded.subprotocol, host_.worker_index()});
+  host_.audit().connection_opened(
+      {identity_.audited(), principal_.authenticator, server, subprotocol, host_.worker_index()});
   holdings_.connection.established();
-  transport_->write(proxy::write_switching_protocols(key_, upgraded.subprotocol));
+  transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
-  host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), principal_.good_until,
-                     std::move(transport_), std::move(upgraded.transport), std::move(early_octets_),
-                     std::move(upgraded.early_octets)});
+  host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), std::move(principal_),
+                     target_.path, std::move(transport_), std::move(backend),
+                     std::move(early_octets_), std::move(early_from_backend)});
   host_.retire(*this);
 }
 

@@ -47,9 +47,10 @@ struct AdmittedClient {
   std::shared_ptr<const Policy> policy;  // keeps identity.route alive
   ConnectionIdentity identity;
   Holdings holdings;
-  std::optional<auth::WallTime> good_until;
+  auth::Principal principal;
+  std::string path;  // asked for, decoded
   std::unique_ptr<proxy::Transport> client;
-  std::unique_ptr<proxy::Transport> backend;
+  std::unique_ptr<proxy::Transport> backend;  // null: the gateway itself is the room server
   std::string early_from_client;
   std::string early_from_backend;
 };
@@ -114,6 +115,9 @@ class Admission final : private proxy::Transport::Observer,
   bool knows_client(const proxy::RequestHead& head, const RouteMatch& match);
   bool within_connection_counts();
   void dial(const proxy::RequestHead& head);
+  void serve(const proxy::RequestHead& head);
+  void admit(std::string_view server, std::string_view subprotocol,
+             std::unique_ptr<proxy::Transport> backend, std::string early_from_backend);
 
   void on_deadline();
   void deny(const Denied& denied);

@@ -76,6 +76,8 @@ std::pair<std::string_view, std::string_view> code_and_message(RoomError error) 
 
 }  // namespace
 
+std::string_view name_of(RoomError error) { return code_and_message(error).first; }
+
 std::string joined_answer(std::string_view room, std::string_view id_raw) {
   std::string text;
   text.reserve(frame_octets + room.size() + id_raw.size());

@@ -27,6 +27,9 @@ enum class RoomError : std::uint8_t {
   InvalidToken,
 };
 
+// Its `code`, and what the audit log calls it.
+std::string_view name_of(RoomError error);
+
 // Empty: it has no such member. `retry_after` is of RateLimited.
 std::string error_answer(RoomError error, std::string_view room, std::string_view id_raw,
                          std::optional<std::chrono::milliseconds> retry_after);

@@ -21,6 +21,8 @@ std::string_view name_of(ClosedBy by) {
 
 std::string_view name_of(LimitAction action) {
   switch (action) {
+    case LimitAction::Error:
+      return "error";
     case LimitAction::Drop:
       return "drop";
     case LimitAction::Throttle:
@@ -61,6 +63,10 @@ std::string_view name_of(AuditedLimit limit) {
       return "ip_connections";
     case AuditedLimit::SubjectConnections:
       return "subject_connections";
+    case AuditedLimit::SubjectMessages:
+      return "subject_messages";
+    case AuditedLimit::RoomMessages:
+      return "room_messages";
   }
   return "connection_messages";
 }
@@ -99,6 +105,16 @@ void Audit::connection_closed(const ConnectionClosed& event) {
          {"backend_messages", event.from_backend.messages},
          {"backend_octets", event.from_backend.octets},
          {"duration_ms", event.duration.count()}});
+}
+
+void Audit::message_refused(const MessageRefused& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "message_refused", event.connection,
+        {{"reason", event.reason}, {"room", event.room}});
+}
+
+void Audit::message_refusals_suppressed(std::string_view reason, std::uint64_t count) {
+  log_.write(LogLevel::Info, "message_refused_suppressed", {{"reason", reason}, {"count", count}});
 }
 
 void Audit::limit_hit(const LimitHit& event) {
@@ -154,6 +170,13 @@ void RefusalSampler::limit_hit(const LimitHit& event, Time now) {
     audit_.limit_hit(event);
 }
 
+void RefusalSampler::message_refused(const MessageRefused& event, Time now) {
+  tick(now);
+  auto known = std::ranges::find(message_reasons_, event.reason, &MessageReason::name);
+  if (known == message_reasons_.end()) known = message_reasons_.insert(known, {event.reason, {}});
+  if (known->sample.take(1)) audit_.message_refused(event);
+}
+
 void RefusalSampler::tick(Time now) {
   if (now < second_end_) return;
   second_end_ = now + std::chrono::seconds(1);
@@ -164,6 +187,11 @@ void RefusalSampler::finish() {
   for (const Reason& reason : std::exchange(reasons_, {})) {
     if (reason.sample.suppressed > 0) {
       audit_.refusals_suppressed(reason.level, reason.name, reason.sample.suppressed);
+    }
+  }
+  for (const MessageReason& reason : std::exchange(message_reasons_, {})) {
+    if (reason.sample.suppressed > 0) {
+      audit_.message_refusals_suppressed(reason.name, reason.sample.suppressed);
     }
   }
   for (std::size_t i = 0; i < audited_limits; ++i) {

@@ -63,17 +63,26 @@ enum class AuditedLimit : std::uint8_t {
   IpHandshakes,
   IpConnections,
   SubjectConnections,
+  SubjectMessages,
+  RoomMessages,
 };
-inline constexpr std::size_t audited_limits = 5;
+inline constexpr std::size_t audited_limits = 7;
 std::string_view name_of(AuditedLimit limit);
 
-enum class LimitAction : std::uint8_t { Drop, Throttle, Close, Refuse };
+enum class LimitAction : std::uint8_t { Error, Drop, Throttle, Close, Refuse };
 
 struct LimitHit {
   AuditedConnection connection = {};
   AuditedLimit limit = AuditedLimit::ConnectionMessages;
   LimitAction action = LimitAction::Drop;
   std::uint64_t suppressed = 0;  // hits of this connection since its last line, not written
+};
+
+// A message that may not go on, from either side; not one that is over a limit.
+struct MessageRefused {
+  AuditedConnection connection = {};
+  std::string_view reason = {};  // a word of static life: "access_denied", "not_a_member"
+  std::string_view room = {};    // as the client named it; empty: none was read
 };
 
 // From any thread; as cheap as a comparison where the log's level leaves the line out.
@@ -86,6 +95,8 @@ class Audit {
   void connection_refused(const ConnectionRefused& event);
   void refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count);
   void connection_closed(const ConnectionClosed& event);
+  void message_refused(const MessageRefused& event);
+  void message_refusals_suppressed(std::string_view reason, std::uint64_t count);
   void limit_hit(const LimitHit& event);
   void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
   // X-Gatehouse-Claims would have been too long for the backend, which gets none.
@@ -115,6 +126,7 @@ class RefusalSampler {
 
   void refused(const ConnectionRefused& event, Time now);
   void limit_hit(const LimitHit& event, Time now);
+  void message_refused(const MessageRefused& event, Time now);
 
   void tick(Time now);  // about once a second
   void finish();        // nothing more will come: what is counted is written now
@@ -132,11 +144,16 @@ class RefusalSampler {
     LogLevel level = LogLevel::Info;
     Sample sample;
   };
+  struct MessageReason {
+    std::string_view name;
+    Sample sample;
+  };
 
   Reason& reason_of(const ConnectionRefused& event);
 
   Audit& audit_;
   std::vector<Reason> reasons_;
+  std::vector<MessageReason> message_reasons_;  // a handful: words of the program's own
   std::array<Sample, audited_limits> limits_;
   Time second_end_ = Time::min();
 };

@@ -1,5 +1,6 @@
 #include "gateway/refusal.h"
 
+#include <algorithm>
 #include <array>
 #include <cassert>
 #include <vector>
@@ -36,17 +37,31 @@ constexpr std::array<RefusalRow, 24> refusals{{
 }};
 static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
 
-constexpr std::array<GoodbyeRow, 3> goodbyes{{
+constexpr std::array<GoodbyeRow, 6> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
     {proxy::StatusCode::PolicyViolation, "limit exceeded", "limit_exceeded"},
     {proxy::StatusCode::ServiceRestart, "draining", "draining"},
+    {proxy::StatusCode::PolicyViolation, "too many errors", "too_many_errors"},
+    {proxy::StatusCode::PolicyViolation, "not allowed", "message_denied"},
+    {proxy::StatusCode::TryAgainLater, "overloaded", "overloaded"},
 }};
-static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Draining) + 1);
+static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Overloaded) + 1);
 
 }  // namespace
 
 const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
 const GoodbyeRow& row_of(Goodbye goodbye) { return goodbyes[static_cast<std::size_t>(goodbye)]; }
+
+proxy::Verdict verdict_of(Goodbye goodbye) {
+  const auto& row = row_of(goodbye);
+  return {proxy::Verdict::Kind::Close, {}, row.code, row.reason};
+}
+
+std::string_view name_of(const proxy::Close& refused) {
+  auto row = std::ranges::find(goodbyes, refused.reason, &GoodbyeRow::reason);
+  assert(row != goodbyes.end());
+  return row->name;
+}
 
 Refusal refusal_of(proxy::HttpError error) {
   switch (error) {

@@ -10,6 +10,7 @@
 
 #include "gateway/admit.h"
 #include "proxy/backend.h"
+#include "proxy/connection.h"
 #include "proxy/handshake.h"
 #include "proxy/http.h"
 #include "proxy/status_code.h"
@@ -68,7 +69,14 @@ inline constexpr std::chrono::seconds retry_after_default{5};
 std::string write_answer(int status, std::chrono::milliseconds retry_after = retry_after_default);
 
 // After 101: what the gateway itself closes for.
-enum class Goodbye : std::uint8_t { TokenEnded, LimitExceeded, Draining };
+enum class Goodbye : std::uint8_t {
+  TokenEnded,
+  LimitExceeded,
+  Draining,
+  TooManyErrors,  // it was told no again and again, and goes on
+  MessageDenied,  // `on_denied: close`
+  Overloaded,     // more is published than can be delivered
+};
 
 struct GoodbyeRow {
   proxy::StatusCode code;
@@ -76,5 +84,9 @@ struct GoodbyeRow {
   std::string_view name;    // in the audit log
 };
 const GoodbyeRow& row_of(Goodbye goodbye);
+
+// The same as a verdict on a message, and what the audit log calls a Close that came of one.
+proxy::Verdict verdict_of(Goodbye goodbye);
+std::string_view name_of(const proxy::Close& refused);
 
 }  // namespace gateway

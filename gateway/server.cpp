@@ -13,7 +13,9 @@
 
 #include "gateway/admin.h"
 #include "gateway/audit.h"
+#include "gateway/exchange.h"
 #include "gateway/exit_status.h"
+#include "gateway/inbox.h"
 #include "gateway/ledger.h"
 #include "gateway/log.h"
 #include "gateway/worker.h"
@@ -30,15 +32,21 @@ namespace {
 // told that there is no room.
 constexpr rlim_t descriptors_reserved_base = 64;
 constexpr rlim_t descriptors_reserved_per_worker = 96;
-constexpr rlim_t descriptors_per_connection = 2;  // the client's and its backend's
 
 unsigned worker_count(const Policy& policy) {
   return policy.workers ? policy.workers : std::max(1u, std::thread::hardware_concurrency());
 }
 
+// The client's, and its backend's where any client may have one.
+rlim_t descriptors_per_connection(const Policy& policy) {
+  return std::ranges::any_of(policy.routes, [](const Route& route) { return !!route.backend; }) ? 2
+                                                                                                : 1;
+}
+
 // max_connections, or what the descriptor limit has room for. The soft limit is raised as far as it
 // goes first.
-std::uint32_t affordable_connections(std::uint32_t wanted, unsigned workers) {
+std::uint32_t affordable_connections(const Policy& policy, unsigned workers) {
+  const std::uint32_t wanted = policy.connections_max;
   rlimit limit{};
   if (getrlimit(RLIMIT_NOFILE, &limit) != 0) return wanted;
   limit.rlim_cur = limit.rlim_max;
@@ -46,9 +54,9 @@ std::uint32_t affordable_connections(std::uint32_t wanted, unsigned workers) {
   getrlimit(RLIMIT_NOFILE, &limit);
   if (limit.rlim_cur == RLIM_INFINITY) return wanted;
   auto reserved = descriptors_reserved_base + workers * descriptors_reserved_per_worker;
-  auto left = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : descriptors_per_connection;
+  auto left = limit.rlim_cur > reserved ? limit.rlim_cur - reserved : 0;
   return static_cast<std::uint32_t>(
-      std::min<rlim_t>(wanted, std::max<rlim_t>(1, left / descriptors_per_connection)));
+      std::min<rlim_t>(wanted, std::max<rlim_t>(1, left / descriptors_per_connection(policy))));
 }
 
 std::string listen_text(const Policy& policy) {
@@ -68,6 +76,7 @@ class Server {
   void run();
 
  private:
+  void make_workers();
   void on_terminate();
   void on_worker_drained();
 
@@ -84,13 +93,17 @@ class Server {
   bool draining_ = false;
   unsigned drained_ = 0;
   proxy::Timer drain_deadline_;
+  Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
+  // The others' letters to it, and its to them.
+  std::unique_ptr<Inbox<ToExchange>> to_exchange_;
+  std::vector<std::unique_ptr<Inbox<ToWorker>>> to_workers_;
 };
 
 Server::Server(std::shared_ptr<const Policy> policy)
     : policy_(std::move(policy)),
       worker_count_(worker_count(*policy_)),
-      connections_max_(affordable_connections(policy_->connections_max, worker_count_)),
+      connections_max_(affordable_connections(*policy_, worker_count_)),
       log_(policy_->log_level, policy_->log_format),
       audit_(log_),
       ledger_(connections_max_),
@@ -98,9 +111,23 @@ Server::Server(std::shared_ptr<const Policy> policy)
       signals_(loop_),
       admin_(loop_, policy_->admin_token, [this] { return !draining_; }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
+  make_workers();
+}
+
+// The first worker and the Exchange share a thread and call each other.
+void Server::make_workers() {
   for (unsigned i = 0; i < worker_count_; ++i) {
     auto on_drained = [this] { mailbox_.post([this] { on_worker_drained(); }); };
-    workers_.push_back(std::make_unique<Worker>(i, policy_, ledger_, log_, on_drained));
+    ExchangePort& exchange = i == 0 ? static_cast<ExchangePort&>(exchange_) : *to_exchange_;
+    auto& worker = *workers_.emplace_back(
+        std::make_unique<Worker>(i, policy_, ledger_, log_, exchange, on_drained));
+    if (i == 0) {
+      to_exchange_ = std::make_unique<Inbox<ToExchange>>(worker.mailbox(), exchange_);
+      exchange_.add_worker(worker.rooms());
+    } else {
+      exchange_.add_worker(*to_workers_.emplace_back(
+          std::make_unique<Inbox<ToWorker>>(worker.mailbox(), worker.rooms())));
+    }
   }
 }
 

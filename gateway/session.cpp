@@ -28,7 +28,7 @@ std::string_view name_of(const proxy::Ending& ending, Relay::Side side) {
     case proxy::Ending::Cause::Stalled:
       return client ? "client_stalled" : "backend_stalled";
     case proxy::Ending::Cause::Refused:
-      return row_of(Goodbye::LimitExceeded).name;
+      return gateway::name_of(ending.close);
     case proxy::Ending::Cause::ProtocolError:
       break;
   }
@@ -61,13 +61,19 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
       policy_(std::move(client.policy)),
       identity_(std::move(client.identity)),
       holdings_(std::move(client.holdings)),
-      good_until_(client.good_until),
+      good_until_(client.principal.good_until),
       opened_(host.timers().now().monotonic),
       messages_(identity_.route->connection_limits.messages, opened_),
       octets_(identity_.route->connection_limits.octets, opened_),
       token_end_(host.timers(), [this] { say_goodbye(Goodbye::TokenEnded, {}); }),
       relay_(std::move(client.client), std::move(client.backend), settings, host.timers(),
              host.flushes(), *this) {
+  if (identity_.route->rooms) {
+    Conversation::Host& speaker = *this;
+    conversation_ =
+        std::make_unique<Conversation>(speaker, host.room_services(), *identity_.route,
+                                       std::move(client.principal), std::move(client.path));
+  }
   if (good_until_) {
     auto left = *good_until_ - host.timers().now().wall;
     token_end_.arm(std::max<proxy::Duration>(left, proxy::Duration::zero()));
@@ -89,57 +95,94 @@ void Session::drain(std::string_view reason) { say_goodbye(Goodbye::Draining, re
 // A message is charged once, at the header of its first frame; octets as headers arrive (CONTRACT
 // 4, "Limits").
 Verdict Session::admit(const proxy::FrameHeader& frame) {
-  const auto& limits = identity_.route->connection_limits;
-  auto now = host_.timers().now().monotonic;
   bool begins_message = frame.opcode != proxy::Opcode::Continuation;
-  if (begins_message && !message_charged_ && limits.messages.limited()) {
-    if (!messages_.take(limits.messages, now)) {
-      return exceed(AuditedLimit::ConnectionMessages, begins_message,
-                    messages_.wait_for(limits.messages, now));
-    }
-    message_charged_ = true;
+  if (begins_message) {
+    if (auto over = charge_message()) return *over;
   }
-  auto octets = static_cast<double>(frame.payload_octets);
-  if (limits.octets.limited() && !octets_.take(limits.octets, now, octets)) {
-    return exceed(AuditedLimit::ConnectionOctets, begins_message,
-                  octets_.wait_for(limits.octets, now, octets));
-  }
-  message_charged_ = false;
+  if (auto over = charge_octets(frame)) return *over;
+  connection_charged_ = subject_charged_ = false;
   return {};
 }
 
-// The same at once, where both buckets have enough for every one of them.
+// The same at once, where every bucket has enough for every one of them.
 bool Session::admit_all(const proxy::Tally& messages) {
-  if (message_charged_) return false;  // of the first only the octets are owed
+  if (connection_charged_) return false;  // of the first, less is owed
+  if (identity_.route->subject_limits.messages.limited()) return false;  // shared: one by one
   const auto& limits = identity_.route->connection_limits;
-  auto now = host_.timers().now().monotonic;
   auto count = static_cast<double>(messages.messages);
   auto octets = static_cast<double>(messages.octets);
-  if (!messages_.holds(limits.messages, now, count)) return false;
-  if (!octets_.holds(limits.octets, now, octets)) return false;
-  return messages_.take(limits.messages, now, count) && octets_.take(limits.octets, now, octets);
+  if (!messages_.holds(limits.messages, now(), count)) return false;
+  if (!octets_.holds(limits.octets, now(), octets)) return false;
+  return messages_.take(limits.messages, now(), count) &&
+         octets_.take(limits.octets, now(), octets);
 }
 
-Verdict Session::judge(Relay::Side, const proxy::Message&) { return {}; }
+std::optional<Verdict> Session::charge_message() {
+  const auto& of_connection = identity_.route->connection_limits.messages;
+  if (!connection_charged_ && of_connection.limited()) {
+    if (!messages_.take(of_connection, now())) {
+      return exceed_unread(AuditedLimit::ConnectionMessages, true,
+                           messages_.wait_for(of_connection, now()));
+    }
+    connection_charged_ = true;
+  }
+  const auto& of_subject = identity_.route->subject_limits.messages;
+  if (!subject_charged_ && of_subject.limited()) {
+    auto wait = host_.room_services().ledger.take_subject_message(
+        identity_.route->index, identity_.subject, of_subject, now());
+    if (wait > wait.zero()) return exceed_unread(AuditedLimit::SubjectMessages, true, wait);
+    subject_charged_ = true;
+  }
+  return std::nullopt;
+}
 
-Verdict Session::exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait) {
+std::optional<Verdict> Session::charge_octets(const proxy::FrameHeader& frame) {
+  const auto& limit = identity_.route->connection_limits.octets;
+  if (!limit.limited()) return std::nullopt;
+  auto octets = static_cast<double>(frame.payload_octets);
+  if (octets_.take(limit, now(), octets)) return std::nullopt;
+  return exceed_unread(AuditedLimit::ConnectionOctets, frame.opcode != proxy::Opcode::Continuation,
+                       octets_.wait_for(limit, now(), octets));
+}
+
+Verdict Session::judge(Relay::Side from, const proxy::Message& message) {
+  return from == Relay::Side::Client ? conversation_->from_client(message)
+                                     : conversation_->from_backend(message);
+}
+
+// Of a message that has not been read. Where messages stream, nothing can be dropped of one whose
+// beginning has gone on.
+Verdict Session::exceed_unread(AuditedLimit limit, bool begins_message, proxy::Duration wait) {
+  auto on_exceed = identity_.route->connection_limits.on_exceed;
+  if (on_exceed == OnExceed::Drop && !begins_message && !conversation_) {
+    report_limit(limit, LimitAction::Close);
+    return verdict_of(Goodbye::LimitExceeded);
+  }
+  if (on_exceed != OnExceed::Throttle) connection_charged_ = subject_charged_ = false;
+  auto verdict = exceed(limit, wait);
+  return on_exceed == OnExceed::Error ? conversation_->tell_limit(wait) : verdict;
+}
+
+Verdict Session::exceed(AuditedLimit limit, proxy::Duration wait) {
   switch (identity_.route->connection_limits.on_exceed) {
+    case OnExceed::Error:
+      report_limit(limit, LimitAction::Error);
+      return {Verdict::Kind::Swallow};
+    case OnExceed::Drop:
+      report_limit(limit, LimitAction::Drop);
+      return {Verdict::Kind::Swallow};
     case OnExceed::Throttle:
       report_limit(limit, LimitAction::Throttle);
       return {Verdict::Kind::Hold, std::max<proxy::Duration>(wait, throttle_wait_min)};
-    case OnExceed::Drop:
-      // Of a message whose beginning has gone on nothing can be dropped.
-      if (!begins_message) break;
-      message_charged_ = false;
-      report_limit(limit, LimitAction::Drop);
-      return {Verdict::Kind::Swallow};
-    case OnExceed::Error:  // the policy has it only where messages are read
     case OnExceed::Close:
-      break;
+      report_limit(limit, LimitAction::Close);
+      return verdict_of(Goodbye::LimitExceeded);
   }
-  report_limit(limit, LimitAction::Close);
-  const auto& row = row_of(Goodbye::LimitExceeded);
-  return {Verdict::Kind::Close, {}, row.code, row.reason};
+  std::unreachable();
+}
+
+void Session::refused(std::string_view reason, std::string_view room) {
+  host_.refusals().message_refused({identity_.audited(), reason, room}, now());
 }
 
 void Session::report_limit(AuditedLimit limit, LimitAction action) {
@@ -173,6 +216,7 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
   token_end_.disarm();
+  if (conversation_) conversation_->end();
   if (limit_hits_unreported_ > 0) write_limit_line();
   auto duration = host_.timers().now().monotonic - opened_;
   host_.audit().connection_closed(

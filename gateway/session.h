@@ -1,5 +1,5 @@
-// A client after its 101, until it and its backend are gone: the token's end, the limits, and the
-// last line of the audit log.
+// A client after its 101, until it and its backend are gone: the token's end, the limits, what is
+// said in rooms, and the last line of the audit log.
 #pragma once
 
 #include <cstdint>
@@ -10,13 +10,14 @@
 #include "auth/rate_limit.h"
 #include "gateway/admission.h"
 #include "gateway/audit.h"
+#include "gateway/conversation.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "proxy/relay.h"
 
 namespace gateway {
 
-class Session final : private proxy::Relay::Gate {
+class Session final : private proxy::Relay::Gate, private Conversation::Host {
  public:
   // What a session needs of its worker.
   class Host {
@@ -25,6 +26,7 @@ class Session final : private proxy::Relay::Gate {
     virtual proxy::FlushList& flushes() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
+    virtual RoomServices room_services() = 0;
     virtual void retire(Session& session) = 0;  // the last call
 
    protected:
@@ -54,7 +56,16 @@ class Session final : private proxy::Relay::Gate {
   void on_client_gone() override;
   void on_gone() override;
 
-  proxy::Verdict exceed(AuditedLimit limit, bool begins_message, proxy::Duration wait);
+  proxy::MonotonicTime now() override { return host_.timers().now().monotonic; }
+  void tell(proxy::SharedOctets frame) override { relay_.tell(std::move(frame)); }
+  void resume() override { relay_.resume(); }
+  void starve() override { say_goodbye(Goodbye::Overloaded, {}); }
+  proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) override;
+  void refused(std::string_view reason, std::string_view room) override;
+
+  std::optional<proxy::Verdict> charge_message();
+  std::optional<proxy::Verdict> charge_octets(const proxy::FrameHeader& frame);
+  proxy::Verdict exceed_unread(AuditedLimit limit, bool begins_message, proxy::Duration wait);
   void report_limit(AuditedLimit limit, LimitAction action);
   void write_limit_line();
   void say_goodbye(Goodbye goodbye, std::string_view reason);
@@ -68,12 +79,15 @@ class Session final : private proxy::Relay::Gate {
   proxy::MonotonicTime opened_;
   auth::TokenBucket messages_;
   auth::TokenBucket octets_;
-  bool message_charged_ = false;  // the message whose frame is held has paid its permit
+  // The message whose frame is held has paid its permit here.
+  bool connection_charged_ = false;
+  bool subject_charged_ = false;
   AuditedLimit limit_hit_ = AuditedLimit::ConnectionMessages;  // the latest
   LimitAction limit_action_ = LimitAction::Drop;
   std::uint64_t limit_hits_unreported_ = 0;
   std::optional<proxy::MonotonicTime> limit_reported_;
   proxy::Timer token_end_;
+  std::unique_ptr<Conversation> conversation_;  // null: messages are opaque
   proxy::Relay relay_;
 };
 

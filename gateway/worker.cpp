@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "proxy/random.h"
+
 namespace gateway {
 
 namespace {
@@ -23,10 +24,14 @@ constexpr std::uint32_t retry_after_ms_max = 5'000;
 constexpr std::uint64_t frames_per_message_base = 1'024;
 constexpr std::uint64_t octets_per_frame_min = 64;
 
+// CONTRACT section 2, `max_message`: what a backend may send where its messages are read.
+constexpr std::uint64_t backend_message_octets_max = 1024 * 1024;
+
 proxy::RelaySettings relay_settings(const Route& route) {
   proxy::ConnectionSettings shared;
   shared.unsent_octets_high = route.send_queue_octets_max / 4;
   shared.unsent_octets_low = shared.unsent_octets_high / 2;
+  shared.unsent_octets_max = route.send_queue_octets_max;
   shared.ping_interval = route.heartbeat.interval;
   shared.pong_timeout = route.heartbeat.timeout;
   shared.stall_timeout = route.stall_timeout;
@@ -36,6 +41,10 @@ proxy::RelaySettings relay_settings(const Route& route) {
       frames_per_message_base + route.message_octets_max / octets_per_frame_min;
   settings.client.no_pong_code = close_no_pong;
   settings.backend.control_frames_per_second_max = 0;
+  if (route.rooms) {
+    settings.client.whole_messages = settings.backend.whole_messages = true;
+    settings.backend.reader.message_octets_max = backend_message_octets_max;
+  }
   return settings;
 }
 
@@ -50,7 +59,7 @@ std::vector<proxy::Server> servers(const BackendSettings& backend) {
 }  // namespace
 
 Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
-               std::function<void()> on_drained)
+               ExchangePort& exchange, std::function<void()> on_drained)
     : index_(index),
       policy_(std::move(policy)),
       ledger_(ledger),
@@ -58,6 +67,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       refusals_(audit_),
       on_drained_(std::move(on_drained)),
       mailbox_(loop_),
+      rooms_(index, exchange),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes) relay_settings_.push_back(relay_settings(route));
   for (const auto& [name, backend] : policy_->backends) {
@@ -83,6 +93,7 @@ std::expected<void, std::string> Worker::listen() {
 void Worker::run() {
   loop_.run();
   refusals_.finish();
+  rooms_.stop();
 }
 
 void Worker::drain() {

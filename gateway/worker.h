@@ -1,5 +1,5 @@
 // One worker: a thread with a loop, its listeners, and the clients that the kernel gave it. Nothing
-// in it is shared with another worker but the Ledger and the log.
+// in it is shared with another worker but the Ledger and the log; rooms are joined by the Exchange.
 #pragma once
 
 #include <atomic>
@@ -12,6 +12,8 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "gateway/envelope.h"
+#include "gateway/rooms.h"
 #include "gateway/session.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
@@ -23,10 +25,10 @@ class Worker final : private proxy::Listener::Observer,
                      private Admission::Host,
                      private Session::Host {
  public:
-  // `on_drained` is called once on the worker's own thread, when its last client is gone after
-  // drain().
+  // `exchange`: where this worker's letters to it go. `on_drained` is called once on the worker's
+  // own thread, when its last client is gone after drain().
   Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
-         std::function<void()> on_drained);
+         ExchangePort& exchange, std::function<void()> on_drained);
   ~Worker();
 
   // Before run(). The error says which address, and why.
@@ -37,6 +39,10 @@ class Worker final : private proxy::Listener::Observer,
   // From any thread.
   void drain();
   void stop();
+
+  // For what others have to say to it: its mailbox, and who reads letters about rooms there.
+  proxy::Mailbox& mailbox() { return mailbox_; }
+  WorkerPort& rooms() { return rooms_; }
 
   // Clients that stop() cut off; after run().
   std::uint32_t clients() const { return static_cast<std::uint32_t>(sessions_.size()); }
@@ -56,6 +62,7 @@ class Worker final : private proxy::Listener::Observer,
   bool draining() override { return draining_; }
   Audit& audit() override { return audit_; }
   RefusalSampler& refusals() override { return refusals_; }
+  RoomServices room_services() override { return {rooms_, reader_, ledger_}; }
   unsigned worker_index() override { return index_; }
   void on_admitted(AdmittedClient client) override;
   void retire(Admission& admission) override;
@@ -76,6 +83,8 @@ class Worker final : private proxy::Listener::Observer,
   std::vector<proxy::RelaySettings> relay_settings_;  // by Route::index
   proxy::Loop loop_;
   proxy::Mailbox mailbox_;
+  Rooms rooms_;
+  EnvelopeReader reader_;
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "gateway/exchange.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
 #include "tests/gateway/captured_log.h"
@@ -45,7 +46,7 @@ class Fixture final : public gateway::Session::Host {
     admitted.identity.id.fill('7');
     admitted.identity.route = &route;
     admitted.identity.subject = "alice";
-    admitted.good_until = good_until;
+    admitted.principal.good_until = good_until;
     admitted.holdings.connection = ledger_.accept();
     admitted.client = std::make_unique<FakeTransport>(client);
     admitted.backend = std::make_unique<FakeTransport>(backend);
@@ -63,6 +64,7 @@ class Fixture final : public gateway::Session::Host {
   proxy::FlushList& flushes() override { return flushes_; }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
+  gateway::RoomServices room_services() override { return {rooms_, reader_, ledger_}; }
   void retire(gateway::Session&) override { retired = true; }
 
   gateway::Session& session() { return *session_; }
@@ -104,6 +106,9 @@ class Fixture final : public gateway::Session::Host {
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};
   gateway::Ledger ledger_{10};
+  gateway::Exchange exchange_;
+  gateway::Rooms rooms_{0, exchange_};
+  gateway::EnvelopeReader reader_;
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
   proxy::RelaySettings settings_;

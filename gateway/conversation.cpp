@@ -1,0 +1,269 @@
+#include "gateway/conversation.h"
+
+#include <algorithm>
+
+#include "gateway/refusal.h"
+#include "gateway/room_key.h"
+#include "proxy/frame_writer.h"
+
+namespace gateway {
+
+using proxy::Message;
+using proxy::Verdict;
+
+namespace {
+
+// CONTRACT 4, "Limits": a client that is told no this often is not listening.
+constexpr std::uint32_t errors_max = 100;
+constexpr std::chrono::seconds errors_interval{5};
+
+// A client in few rooms is found in its own list faster than in a table of all rooms.
+constexpr std::size_t short_list_max = 8;
+
+const Verdict pass{};
+const Verdict swallow{Verdict::Kind::Swallow};
+
+proxy::SharedOctets text_frame(std::string_view json) {
+  return proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, json));
+}
+
+}  // namespace
+
+Conversation::Conversation(Host& host, RoomServices services, const Route& route,
+                           auth::Principal principal, std::string path)
+    : host_(host),
+      services_(services),
+      route_(route),
+      settings_(*route.rooms),
+      principal_(std::move(principal)),
+      key_prefix_octets_(key_of({}).size()) {
+  if (route.path.capture_names().empty()) return;
+  path_ = std::move(path);
+  route.path.matches(path_, captures_);
+}
+
+Verdict Conversation::from_client(const Message& message) {
+  return silent() ? judge_action(message) : judge_envelope(message);
+}
+
+Verdict Conversation::from_backend(const Message& message) {
+  if (message.opcode != proxy::Opcode::Text) return pass;
+  return silent() ? judge_backend_action(message.payload) : judge_backend_envelope(message.payload);
+}
+
+// --- messages: rooms ---
+
+Verdict Conversation::judge_envelope(const Message& message) {
+  if (message.opcode != proxy::Opcode::Text) return refuse(RoomError::BadMessage, {}, {});
+  const bool has_backend = route_.backend != nullptr;
+  auto envelope = services_.reader.read(message.payload, {settings_.other_passes, has_backend});
+  if (!envelope) return refuse(RoomError::BadMessage, {}, envelope.error().id);
+  switch (envelope->type) {
+    case Envelope::Type::Join:
+      return join(envelope->room, envelope->id);
+    case Envelope::Type::Leave:
+      return leave(envelope->room, envelope->id);
+    case Envelope::Type::Message:
+      return publish(envelope->room, envelope->id, envelope->payload);
+    case Envelope::Type::Other:
+      return pass;
+  }
+  std::unreachable();
+}
+
+// What is said in a room is for its members; all else a backend may tell its client.
+Verdict Conversation::judge_backend_envelope(std::string_view text) {
+  using Kind = EnvelopeReader::FromBackend::Kind;
+  const auto read = services_.reader.read_from_backend(text);
+  if (read.kind == Kind::Free) return pass;
+  if (read.kind == Kind::Dropped) return drop_from_backend();
+  if (read.kind == Kind::Broadcast && settings_.backend_broadcast) {
+    auto frame = text_frame(room_message(read.room, {}, read.payload));
+    // Nobody is there to be told that there was no room for it: the Exchange counts it.
+    (void)services_.rooms.publish(key_of(read.room), std::move(frame));
+    return swallow;
+  }
+  // A backend that answers leaves itself says so to one that is no member any more.
+  if (settings_.backend_acknowledges && read.type == "left") return pass;
+  return member_of(read.room) ? pass : swallow;
+}
+
+// --- messages: { json: … } ---
+
+Verdict Conversation::judge_action(const Message& message) {
+  using Kind = EnvelopeReader::Action::Kind;
+  EnvelopeReader::Action action{Kind::Other, {}};
+  if (message.opcode == proxy::Opcode::Text) {
+    action = services_.reader.read_action(message.payload, *settings_.json);
+  }
+  switch (action.kind) {
+    case Kind::Join:
+      return join(action.room, {});
+    case Kind::Leave:
+      return leave(action.room, {});
+    case Kind::Publish:
+      return publish(action.room, {}, {});
+    case Kind::Other:
+      return settings_.json->other_passes ? pass : deny("other_denied", {});
+    case Kind::BadRoom:
+    case Kind::Unreadable:
+      return refuse(RoomError::BadMessage, {}, {});
+  }
+  std::unreachable();
+}
+
+Verdict Conversation::judge_backend_action(std::string_view text) {
+  bool dropped = false;
+  const auto room = services_.reader.read_room(text, *settings_.json, dropped);
+  if (dropped) return drop_from_backend();
+  return !room || member_of(*room) ? pass : swallow;
+}
+
+// --- what a client may do ---
+
+Verdict Conversation::join(std::string_view room, std::string_view id) {
+  if (pending_ && pending_->confirmed) return finish_join();
+  if (!may(auth::RoomAction::Join, room)) return refuse(RoomError::AccessDenied, room, id);
+  if (!find(room) && memberships().size() >= settings_.rooms_per_connection_max) {
+    return refuse(RoomError::TooManyRooms, room, id);
+  }
+  auto key = key_of(room);
+  switch (services_.rooms.join(*this, key)) {
+    case Rooms::Join::Joined:
+      if (answers_joins()) answer(joined_answer(room, id));
+      return tell_backend();
+    case Rooms::Join::Pending:
+      pending_.reset(new PendingJoin{std::move(key), std::string(room), std::string(id)});
+      return {Verdict::Kind::Hold, Verdict::until_resumed};
+    case Rooms::Join::Refused:
+      return refuse(RoomError::Unavailable, room, id);
+  }
+  std::unreachable();
+}
+
+// Answered at once, since what is said in the room from now on comes behind it.
+void Conversation::on_joined(std::string_view key, bool confirmed) {
+  if (!pending_ || pending_->key != key) return;
+  pending_->confirmed = confirmed;
+  if (!confirmed) {
+    (void)refuse(RoomError::Unavailable, pending_->room, pending_->id);
+  } else if (answers_joins()) {
+    answer(joined_answer(pending_->room, pending_->id));
+  }
+  host_.resume();
+}
+
+// The message that was held is judged again: its answer has been given, the backend is left.
+Verdict Conversation::finish_join() {
+  const bool confirmed = *std::exchange(pending_, nullptr)->confirmed;
+  return confirmed ? tell_backend() : swallow;
+}
+
+Verdict Conversation::leave(std::string_view room, std::string_view id) {
+  if (const auto* membership = find(room)) services_.rooms.leave(*this, *membership);
+  if (answers_joins()) answer(left_answer(room, id, {}));
+  return tell_backend();
+}
+
+// Permission is asked before membership, so that nobody learns more by joining.
+Verdict Conversation::publish(std::string_view room, std::string_view id,
+                              std::string_view payload) {
+  if (!may_publish(room)) return refuse(RoomError::AccessDenied, room, id);
+  const auto* membership = find(room);
+  if (!membership || !membership->joined()) return refuse(RoomError::NotAMember, room, id);
+  if (settings_.room_messages.limited()) {
+    auto wait =
+        services_.ledger.take_room_message(membership->key(), settings_.room_messages, host_.now());
+    if (wait > wait.zero()) return exceed_room(wait, room, id);
+  }
+  if (settings_.deliver == Deliver::Backend) return pass;
+  return hand_out(*membership, room, id, payload);
+}
+
+Verdict Conversation::hand_out(const Rooms::Membership& membership, std::string_view room,
+                               std::string_view id, std::string_view payload) {
+  auto frame = text_frame(room_message(room, principal_.subject, payload));
+  if (!services_.rooms.publish(membership, std::move(frame))) {
+    return refuse(RoomError::Unavailable, room, id);
+  }
+  return settings_.deliver == Deliver::Both ? pass : swallow;
+}
+
+Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,
+                                  std::string_view id) {
+  const auto verdict = host_.exceed(AuditedLimit::RoomMessages, wait);
+  if (route_.connection_limits.on_exceed != OnExceed::Error) return verdict;
+  return tell_error(RoomError::RateLimited, room, id, wait);
+}
+
+// --- how no is said ---
+
+Verdict Conversation::refuse(RoomError error, std::string_view room, std::string_view id) {
+  if (silent()) return deny(name_of(error), room);
+  host_.refused(name_of(error), room);
+  return tell_error(error, room, id);
+}
+
+// Without a word: the protocol is not the gateway's.
+Verdict Conversation::deny(std::string_view reason, std::string_view room) {
+  host_.refused(reason, room);
+  return settings_.json->close_on_denied ? verdict_of(Goodbye::MessageDenied) : swallow;
+}
+
+Verdict Conversation::drop_from_backend() {
+  host_.refused("backend_message_dropped", {});
+  return swallow;
+}
+
+Verdict Conversation::tell_error(RoomError error, std::string_view room, std::string_view id,
+                                 std::optional<proxy::Duration> wait) {
+  const auto now = host_.now();
+  if (now - errors_since_ >= errors_interval) {
+    errors_since_ = now;
+    errors_ = 0;
+  }
+  if (++errors_ > errors_max) return verdict_of(Goodbye::TooManyErrors);
+  std::optional<std::chrono::milliseconds> retry_after;
+  if (wait) retry_after = std::chrono::ceil<std::chrono::milliseconds>(*wait);
+  answer(error_answer(error, room, id, retry_after));
+  return swallow;
+}
+
+void Conversation::answer(const std::string& json) { host_.tell(text_frame(json)); }
+
+Verdict Conversation::tell_backend() const { return route_.backend ? pass : swallow; }
+
+// --- who is where ---
+
+bool Conversation::may(auth::RoomAction action, std::string_view room) const {
+  return auth::may(settings_.rules, principal_, {room, action}, captures_);
+}
+
+bool Conversation::may_publish(std::string_view room) {
+  if (latest_publish_.room != room) {
+    latest_publish_.allowed = may(auth::RoomAction::Publish, room);
+    latest_publish_.room = room;
+  }
+  return latest_publish_.allowed;
+}
+
+const Rooms::Membership* Conversation::find(std::string_view room) const {
+  const auto mine = memberships();
+  if (mine.size() > short_list_max) return services_.rooms.find(*this, key_of(room));
+  // All of them are of the route's one space.
+  auto found = std::ranges::find_if(mine, [&](const Rooms::Membership& membership) {
+    return membership.key().substr(key_prefix_octets_) == room;
+  });
+  return found == mine.end() ? nullptr : &*found;
+}
+
+bool Conversation::member_of(std::string_view room) const {
+  const auto* membership = find(room);
+  return membership && membership->joined();
+}
+
+std::string Conversation::key_of(std::string_view room) const {
+  return room_key(settings_.space, room);
+}
+
+}  // namespace gateway

@@ -1,0 +1,128 @@
+// What the two sides of one connection may say to each other on a route whose messages are read
+// (CONTRACT section 4): each message is judged here, and answered where the gateway speaks. The
+// client's memberships live and end with it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "auth/principal.h"
+#include "gateway/answers.h"
+#include "gateway/audit.h"
+#include "gateway/envelope.h"
+#include "gateway/ledger.h"
+#include "gateway/policy.h"
+#include "gateway/rooms.h"
+#include "proxy/connection.h"
+
+namespace gateway {
+
+// What all conversations of a worker share.
+struct RoomServices {
+  Rooms& rooms;
+  EnvelopeReader& reader;
+  Ledger& ledger;
+};
+
+class Conversation final : private Rooms::Member {
+ public:
+  // The session it belongs to.
+  class Host {
+   public:
+    virtual proxy::MonotonicTime now() = 0;
+    virtual void tell(proxy::SharedOctets frame) = 0;  // a whole frame for the client
+    virtual void resume() = 0;                         // the client's held message is judged again
+    virtual void starve() = 0;  // the worker has too much to deliver: the client is to go
+    // Verdict on a message over a limit, as the policy says; Hold is for `wait`.
+    virtual proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) = 0;
+    // For the audit log. `reason`: a word of static life; `room` may be empty.
+    virtual void refused(std::string_view reason, std::string_view room) = 0;
+
+   protected:
+    ~Host() = default;
+  };
+
+  // `route` has rooms and outlives it. `path`: what was asked for, decoded; it is matched again
+  // for what the route captures of it.
+  Conversation(Host& host, RoomServices services, const Route& route, auth::Principal principal,
+               std::string path);
+
+  proxy::Verdict from_client(const proxy::Message& message);
+  proxy::Verdict from_backend(const proxy::Message& message);
+
+  // A message of the client's was over a limit before it was read, where `on_exceed` is `error`:
+  // its answer has neither room nor id (CONTRACT 4, "Limits").
+  proxy::Verdict tell_limit(proxy::Duration wait) {
+    return tell_error(RoomError::RateLimited, {}, {}, wait);
+  }
+
+  // The client is gone, or going: it is in no room any more.
+  void end() { services_.rooms.leave_all(*this); }
+
+ private:
+  // A join that waits for its confirmation; the client's later messages wait behind it.
+  struct PendingJoin {
+    std::string key;
+    std::string room;
+    std::string id;
+    std::optional<bool> confirmed = std::nullopt;
+  };
+  // The latest that was asked: most clients go on talking where they talk.
+  struct PublishVerdict {
+    std::string room;
+    bool allowed = false;
+  };
+
+  void deliver(const proxy::SharedOctets& frame) override { host_.tell(frame); }
+  void on_joined(std::string_view key, bool confirmed) override;
+  void on_starved(std::string_view) override { host_.starve(); }
+
+  proxy::Verdict judge_envelope(const proxy::Message& message);
+  proxy::Verdict judge_action(const proxy::Message& message);
+  proxy::Verdict judge_backend_envelope(std::string_view text);
+  proxy::Verdict judge_backend_action(std::string_view text);
+
+  proxy::Verdict join(std::string_view room, std::string_view id);
+  proxy::Verdict finish_join();
+  proxy::Verdict leave(std::string_view room, std::string_view id);
+  proxy::Verdict publish(std::string_view room, std::string_view id, std::string_view payload);
+  proxy::Verdict hand_out(const Rooms::Membership& membership, std::string_view room,
+                          std::string_view id, std::string_view payload);
+  proxy::Verdict exceed_room(proxy::Duration wait, std::string_view room, std::string_view id);
+
+  proxy::Verdict refuse(RoomError error, std::string_view room, std::string_view id);
+  proxy::Verdict deny(std::string_view reason, std::string_view room);
+  proxy::Verdict drop_from_backend();
+  proxy::Verdict tell_error(RoomError error, std::string_view room, std::string_view id,
+                            std::optional<proxy::Duration> wait = std::nullopt);
+  void answer(const std::string& json);
+
+  bool may(auth::RoomAction action, std::string_view room) const;
+  bool may_publish(std::string_view room);
+  const Rooms::Membership* find(std::string_view room) const;
+  bool member_of(std::string_view room) const;
+  std::string key_of(std::string_view room) const;
+  bool silent() const { return settings_.json.has_value(); }
+  bool answers_joins() const { return !silent() && !settings_.backend_acknowledges; }
+  proxy::Verdict tell_backend() const;
+
+  Host& host_;
+  RoomServices services_;
+  const Route& route_;
+  const RoomSettings& settings_;
+  auth::Principal principal_;
+  std::string path_;
+  std::vector<std::pair<std::string_view, std::string_view>> captures_;  // views into path_
+  std::size_t key_prefix_octets_;                                        // of a key before the room
+  std::unique_ptr<PendingJoin> pending_;
+  PublishVerdict latest_publish_;
+  proxy::MonotonicTime errors_since_{};
+  std::uint32_t errors_ = 0;  // told since errors_since_
+};
+
+}  // namespace gateway

@@ -1,0 +1,632 @@
+#include "gateway/conversation.h"
+
+#include <string>
+#include <vector>
+
+#include <doctest/doctest.h>
+
+#include "gateway/exchange.h"
+#include "gateway/refusal.h"
+#include "proxy/octets.h"
+#include "tests/fakes/frames.h"
+
+using namespace std::chrono_literals;
+using namespace std::string_literals;
+
+namespace tests {
+
+namespace {
+
+using gateway::AuditedLimit;
+using gateway::Deliver;
+using gateway::OnExceed;
+using proxy::Verdict;
+using Kind = proxy::Verdict::Kind;
+using Strings = std::vector<std::string>;
+
+auth::Condition condition(auth::Condition::Kind kind) {
+  auth::Condition made;
+  made.kind = kind;
+  return made;
+}
+const auto everyone = condition(auth::Condition::Kind::Everyone);
+const auto nobody = condition(auth::Condition::Kind::Nobody);
+
+auth::RoomRule rule(std::string_view match, auth::Condition join, auth::Condition publish) {
+  return {*auth::RoomPattern::parse(match), std::move(join), std::move(publish)};
+}
+
+// A route: everyone in "public-*", joining alone in "read-*", saying alone in "write-*".
+gateway::Route make_route() {
+  gateway::Route route;
+  route.path = *gateway::PathPattern::parse("/chat");
+  route.connection_limits.on_exceed = OnExceed::Error;
+  auto& rooms = route.rooms.emplace();
+  rooms.rules = {rule("public-*", everyone, everyone), rule("read-*", everyone, nobody),
+                 rule("write-*", nobody, everyone)};
+  return route;
+}
+
+// An exchange whose answers come when the test lets them.
+struct LateExchange final : gateway::ExchangePort {
+  explicit LateExchange(gateway::Exchange& exchange) : exchange(exchange) {}
+
+  bool post(gateway::ToExchange letter) override {
+    if (late) return letters.push_back(std::move(letter)), true;
+    return exchange.post(std::move(letter));
+  }
+  void arrive() {
+    for (auto& letter : std::exchange(letters, {})) exchange.post(std::move(letter));
+  }
+
+  gateway::Exchange& exchange;
+  bool late = false;
+  std::vector<gateway::ToExchange> letters;
+};
+
+// What the clients of one worker share.
+struct House {
+  gateway::Exchange exchange;
+  LateExchange port{exchange};
+  gateway::Rooms rooms{0, port};
+  gateway::EnvelopeReader reader;
+  gateway::Ledger ledger{1000};
+
+  House() { exchange.add_worker(rooms); }
+};
+
+class Client final : public gateway::Conversation::Host {
+ public:
+  Client(House& house, const gateway::Route& route, std::string subject, std::string path = "/chat")
+      : route_(route),
+        conversation(*this, {house.rooms, house.reader, house.ledger}, route,
+                     principal(std::move(subject)), std::move(path)) {}
+
+  Verdict say(std::string_view text) { return say(proxy::Opcode::Text, text); }
+  Verdict say(proxy::Opcode opcode, std::string_view text) {
+    auto padded = std::string(text) + std::string(proxy::message_padding_octets, '#');
+    return conversation.from_client({opcode, std::string_view(padded).substr(0, text.size())});
+  }
+  Verdict hear(std::string_view text) {
+    auto padded = std::string(text) + std::string(proxy::message_padding_octets, '#');
+    return conversation.from_backend(
+        {proxy::Opcode::Text, std::string_view(padded).substr(0, text.size())});
+  }
+
+  // All that it was told since.
+  Strings told() {
+    Strings texts;
+    for (auto& frame : read_frames(std::exchange(octets_, {}))) {
+      CHECK(frame.first == 0x81);
+      CHECK_FALSE(frame.masked);
+      texts.push_back(frame.payload);
+    }
+    return texts;
+  }
+
+  proxy::MonotonicTime time{};
+  int resumed = 0;
+  bool starved = false;
+  std::vector<std::pair<AuditedLimit, proxy::Duration>> exceeded;
+  Strings refusals;
+
+ private:
+  static auth::Principal principal(std::string subject) {
+    auth::Principal made;
+    made.subject = std::move(subject);
+    return made;
+  }
+
+  proxy::MonotonicTime now() override { return time; }
+  void tell(proxy::SharedOctets frame) override { octets_ += *frame; }
+  void resume() override { ++resumed; }
+  void starve() override { starved = true; }
+  Verdict exceed(AuditedLimit limit, proxy::Duration wait) override {
+    exceeded.push_back({limit, wait});
+    switch (route_.connection_limits.on_exceed) {
+      case OnExceed::Throttle:
+        return {Kind::Hold, wait};
+      case OnExceed::Close:
+        return gateway::verdict_of(gateway::Goodbye::LimitExceeded);
+      default:
+        return {Kind::Swallow};
+    }
+  }
+  void refused(std::string_view reason, std::string_view room) override {
+    refusals.push_back(std::string(reason) + (room.empty() ? "" : " ") + std::string(room));
+  }
+
+  const gateway::Route& route_;
+  std::string octets_;
+
+ public:
+  gateway::Conversation conversation;
+};
+
+struct Fixture {
+  House house;
+  gateway::Route route = make_route();
+  Client alice{house, route, "alice"};
+  Client bob{house, route, "bob"};
+};
+
+// The same in front of a backend.
+struct BackendFixture {
+  House house;
+  gateway::Route route = [] {
+    auto made = make_route();
+    made.backend = std::make_shared<gateway::BackendSettings>();
+    made.rooms->deliver = Deliver::Backend;
+    return made;
+  }();
+  Client alice{house, route, "alice"};
+  Client bob{house, route, "bob"};
+};
+
+// An existing protocol: {"op":"subscribe","channel":"…"}.
+struct JsonFixture {
+  House house;
+  gateway::Route route = [] {
+    auto made = make_route();
+    made.backend = std::make_shared<gateway::BackendSettings>();
+    made.connection_limits.on_exceed = OnExceed::Throttle;
+    made.rooms->deliver = Deliver::Backend;
+    auto& dialect = made.rooms->json.emplace();
+    dialect.action = *gateway::parse_json_path("/op");
+    dialect.room = *gateway::parse_json_path("/channel");
+    dialect.join = {"subscribe"};
+    dialect.leave = {"unsubscribe"};
+    dialect.publish = {"publish", "typing"};
+    return made;
+  }();
+  Client alice{house, route, "alice"};
+};
+
+std::string error(std::string_view code, std::string_view message, std::string_view more = "") {
+  return R"({"type":"error","code":")" + std::string(code) + R"(","message":")" +
+         std::string(message) + "\"" + std::string(more) + "}";
+}
+
+const std::string denied_read = error("access_denied", "Access denied", R"(,"room":"read-1")");
+
+}  // namespace
+
+TEST_SUITE("rooms: joining and leaving") {
+  TEST_CASE_FIXTURE(Fixture, "who may join is told so, with the id it gave") {
+    CHECK(alice.say(R"({"type":"join","room":"public-1","id":7})").kind == Kind::Swallow);
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1","id":7})"});
+    CHECK(house.rooms.members("room:public-1") == 1);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "who may not join is told so, and is not in the room") {
+    CHECK(alice.say(R"({"type":"join","room":"write-1","id":"x"})").kind == Kind::Swallow);
+    CHECK(alice.told() ==
+          Strings{error("access_denied", "Access denied", R"(,"room":"write-1","id":"x")")});
+    CHECK(house.rooms.members("room:write-1") == 0);
+    CHECK(alice.refusals == Strings{"access_denied write-1"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a room that no rule names is closed") {
+    alice.say(R"({"type":"join","room":"elsewhere"})");
+    CHECK(alice.refusals == Strings{"access_denied elsewhere"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "joining twice is answered the same and changes nothing") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.say(R"({"type":"join","room":"public-1"})");
+    CHECK(alice.told() == Strings(2, R"({"type":"joined","room":"public-1"})"));
+    CHECK(house.rooms.members("room:public-1") == 1);
+    alice.say(R"({"type":"leave","room":"public-1"})");
+    CHECK(house.rooms.members("room:public-1") == 0);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "leaving is answered, also by who is not in the room") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    (void)alice.told();
+    alice.say(R"({"type":"leave","room":"public-1","id":1})");
+    alice.say(R"({"type":"leave","room":"public-1","id":2})");
+    CHECK(alice.told() == Strings{R"({"type":"left","room":"public-1","id":1})",
+                                  R"({"type":"left","room":"public-1","id":2})"});
+    CHECK(house.rooms.rooms() == 0);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "over rooms_per_connection a join is refused, in a room already not") {
+    route.rooms->rooms_per_connection_max = 2;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.say(R"({"type":"join","room":"public-2"})");
+    (void)alice.told();
+    alice.say(R"({"type":"join","room":"public-3"})");
+    CHECK(alice.refusals == Strings{"too_many_rooms public-3"});
+    (void)alice.told();
+    alice.say(R"({"type":"join","room":"public-2"})");
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-2"})"});
+    alice.say(R"({"type":"leave","room":"public-1"})");
+    alice.say(R"({"type":"join","room":"public-3"})");
+    CHECK(alice.told().back() == R"({"type":"joined","room":"public-3"})");
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "in many rooms each is still found") {
+    for (int i = 0; i < 50; ++i) {
+      alice.say(R"({"type":"join","room":"public-)" + std::to_string(i) + "\"}");
+    }
+    alice.say(R"({"type":"leave","room":"public-20"})");
+    (void)alice.told();
+    alice.say(R"({"type":"message","room":"public-20","payload":1})");
+    alice.say(R"({"type":"message","room":"public-49","payload":1})");
+    CHECK(alice.refusals == Strings{"not_a_member public-20"});
+    CHECK(alice.told().back() ==
+          R"({"type":"message","room":"public-49","from":"alice","payload":1})");
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "the end takes a client out of all its rooms") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.say(R"({"type":"join","room":"public-2"})");
+    alice.conversation.end();
+    CHECK(house.rooms.rooms() == 0);
+    CHECK(house.exchange.rooms() == 0);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "rooms of different spaces are different rooms") {
+    gateway::Route other = make_route();
+    other.rooms->space = "blue";
+    Client carol{house, other, "carol"};
+    alice.say(R"({"type":"join","room":"public-1"})");
+    carol.say(R"({"type":"join","room":"public-1"})");
+    (void)alice.told();
+    carol.say(R"({"type":"message","room":"public-1","payload":1})");
+    CHECK(alice.told().empty());
+    CHECK(house.rooms.members("space:blue:room:public-1") == 1);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what the path captured serves in the rules") {
+    gateway::Route team;
+    team.path = *gateway::PathPattern::parse("/team/{name}");
+    auth::Condition of_team = condition(auth::Condition::Kind::Subjects);
+    of_team.subjects = {"{name}"};
+    team.rooms.emplace().rules = {rule("*", of_team, of_team)};
+    Client red{house, team, "red", "/team/red"};
+    Client blue{house, team, "blue", "/team/red"};
+    red.say(R"({"type":"join","room":"r"})");
+    blue.say(R"({"type":"join","room":"r"})");
+    CHECK(red.refusals.empty());
+    CHECK(blue.refusals == Strings{"access_denied r"});
+  }
+}
+
+TEST_SUITE("rooms: a join that waits") {
+  TEST_CASE_FIXTURE(Fixture, "holds the client's later messages back until it is answered") {
+    house.port.late = true;
+    auto verdict = alice.say(R"({"type":"join","room":"public-1","id":1})");
+    CHECK(verdict.kind == Kind::Hold);
+    CHECK(verdict.wait == Verdict::until_resumed);
+    CHECK(alice.told().empty());
+    house.port.arrive();
+    CHECK(alice.resumed == 1);
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1","id":1})"});
+    CHECK(alice.say(R"({"type":"join","room":"public-1","id":1})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());  // it is the same message, judged again
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what is said in the room comes behind its answer") {
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    bob.say(R"({"type":"join","room":"public-1"})");
+    house.port.late = false;
+    house.port.arrive();
+    bob.say(R"({"type":"join","room":"public-1"})");
+    bob.say(R"({"type":"message","room":"public-1","payload":1})");
+    CHECK(alice.told() ==
+          Strings{R"({"type":"joined","room":"public-1"})",
+                  R"({"type":"message","room":"public-1","from":"bob","payload":1})"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "asked about too early, it goes on waiting") {
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Hold);
+    house.port.arrive();
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1"})"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "is given up by the client's end") {
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.conversation.end();
+    house.port.arrive();
+    CHECK(alice.resumed == 0);
+    CHECK(alice.told().empty());
+    CHECK(house.exchange.rooms() == 0);
+  }
+}
+
+TEST_SUITE("rooms: messages") {
+  TEST_CASE_FIXTURE(Fixture, "members get one with its sender's name, the sender too") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    bob.say(R"({"type":"join","room":"public-1"})");
+    (void)alice.told();
+    (void)bob.told();
+    auto verdict =
+        alice.say(R"({"payload": {"a" : [1, 2]}, "x":1, "room":"public-1","type":"message"})");
+    CHECK(verdict.kind == Kind::Swallow);
+    const Strings expected{
+        R"({"type":"message","room":"public-1","from":"alice","payload":{"a" : [1, 2]}})"};
+    CHECK(alice.told() == expected);
+    CHECK(bob.told() == expected);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "permission is asked before membership") {
+    alice.say(R"({"type":"message","room":"read-1","payload":1})");
+    CHECK(alice.told() == Strings{denied_read});
+    alice.say(R"({"type":"join","room":"read-1"})");
+    (void)alice.told();
+    alice.say(R"({"type":"message","room":"read-1","payload":1})");
+    CHECK(alice.told() == Strings{denied_read});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "who may say something but is not a member says nothing") {
+    bob.say(R"({"type":"join","room":"public-1"})");
+    (void)bob.told();
+    alice.say(R"({"type":"message","room":"public-1","payload":1})");
+    CHECK(alice.refusals == Strings{"not_a_member public-1"});
+    CHECK(bob.told().empty());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a verdict on one room is not that on another") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.say(R"({"type":"join","room":"read-1"})");
+    (void)alice.told();
+    for (int i = 0; i < 2; ++i) {
+      alice.say(R"({"type":"message","room":"public-1","payload":1})");
+      alice.say(R"({"type":"message","room":"read-1","payload":1})");
+    }
+    const std::string copy = R"({"type":"message","room":"public-1","from":"alice","payload":1})";
+    CHECK(alice.told() == Strings{copy, denied_read, copy, denied_read});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what is no message of the protocol is answered with bad_message") {
+    for (std::string_view text :
+         {"", "rubbish", "[]", R"({"type":"shout"})", R"({"type":"broadcast","room":"public-1"})",
+          R"({"type":"join"})", R"({"type":"join","room":""})",
+          R"({"type":"join","room":"a","r\u006fom":"b"})"}) {
+      CAPTURE(text);
+      CHECK(alice.say(text).kind == Kind::Swallow);
+      auto told = alice.told();
+      REQUIRE(told.size() == 1);
+      CHECK(told[0].starts_with(R"({"type":"error","code":"bad_message")"));
+    }
+    CHECK(alice.say(proxy::Opcode::Binary, R"({"type":"join","room":"public-1"})").kind ==
+          Kind::Swallow);
+    CHECK(alice.told()[0].starts_with(R"({"type":"error","code":"bad_message")"));
+    CHECK(house.rooms.rooms() == 0);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "one hundred errors in five seconds are told, one more is the end") {
+    for (int i = 0; i < 100; ++i) CHECK(alice.say("rubbish").kind == Kind::Swallow);
+    auto verdict = alice.say("rubbish");
+    CHECK(verdict.kind == Kind::Close);
+    CHECK(verdict.code == proxy::StatusCode::PolicyViolation);
+    CHECK(alice.told().size() == 100);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "in the next five seconds there are as many again") {
+    for (int i = 0; i < 100; ++i) alice.say("rubbish");
+    alice.time += 5s;
+    for (int i = 0; i < 100; ++i) CHECK(alice.say("rubbish").kind == Kind::Swallow);
+    CHECK(alice.say("rubbish").kind == Kind::Close);
+  }
+}
+
+TEST_SUITE("rooms: the limit of a room") {
+  struct LimitFixture : Fixture {
+    LimitFixture() {
+      route.rooms->room_messages = {1, 2};
+      alice.say(R"({"type":"join","room":"public-1"})");
+      bob.say(R"({"type":"join","room":"public-1"})");
+      alice.say(message);
+      bob.say(message);
+      (void)alice.told();
+      (void)bob.told();
+    }
+    static constexpr std::string_view message =
+        R"({"type":"message","room":"public-1","payload":1,"id":5})";
+  };
+
+  TEST_CASE_FIXTURE(LimitFixture, "is of all its members together, and says when to come back") {
+    CHECK(alice.say(message).kind == Kind::Swallow);
+    CHECK(alice.told() == Strings{error("rate_limited", "Rate limit exceeded",
+                                        R"(,"room":"public-1","id":5,"retry_after_ms":1000)")});
+    CHECK(bob.told().empty());
+    CHECK(alice.exceeded.front().first == AuditedLimit::RoomMessages);
+    alice.time = bob.time += 1s;
+    alice.say(message);
+    CHECK(bob.told().size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(LimitFixture, "is not of another room") {
+    alice.say(R"({"type":"join","room":"public-2"})");
+    (void)alice.told();
+    alice.say(R"({"type":"message","room":"public-2","payload":1})");
+    CHECK(alice.told().size() == 1);
+    CHECK(alice.exceeded.empty());
+  }
+
+  TEST_CASE_FIXTURE(LimitFixture, "with drop nothing is said") {
+    route.connection_limits.on_exceed = OnExceed::Drop;
+    CHECK(alice.say(message).kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+  }
+
+  TEST_CASE_FIXTURE(LimitFixture, "with throttle the message waits, and is charged once") {
+    route.connection_limits.on_exceed = OnExceed::Throttle;
+    auto verdict = alice.say(message);
+    CHECK(verdict.kind == Kind::Hold);
+    CHECK(verdict.wait == 1s);
+    alice.time += 1s;
+    CHECK(alice.say(message).kind == Kind::Swallow);
+    CHECK(alice.told().size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(LimitFixture, "with close it is the end") {
+    route.connection_limits.on_exceed = OnExceed::Close;
+    CHECK(alice.say(message).kind == Kind::Close);
+  }
+
+  TEST_CASE_FIXTURE(LimitFixture, "a message that is refused does not cost the room") {
+    alice.time = bob.time += 1s;
+    alice.conversation.end();
+    alice.say(message);
+    CHECK(alice.refusals == Strings{"not_a_member public-1"});
+    bob.say(message);
+    CHECK(bob.exceeded.empty());
+  }
+}
+
+TEST_SUITE("rooms: with a backend") {
+  TEST_CASE_FIXTURE(BackendFixture, "what is allowed reaches it, what is not does not") {
+    CHECK(alice.say(R"({"type":"message","room":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"type":"message","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"type":"join","room":"write-1"})").kind == Kind::Swallow);
+    CHECK(alice.say(R"({"type":"leave","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"type":"message","room":"public-1"})").kind == Kind::Swallow);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "a join that waited reaches it once it is answered") {
+    house.port.late = true;
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Hold);
+    house.port.arrive();
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Pass);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "nobody but it hears a message, unless members are to") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    bob.say(R"({"type":"join","room":"public-1"})");
+    (void)bob.told();
+    alice.say(R"({"type":"message","room":"public-1","payload":1})");
+    CHECK(bob.told().empty());
+    route.rooms->deliver = Deliver::Both;
+    CHECK(alice.say(R"({"type":"message","room":"public-1","payload":2})").kind == Kind::Pass);
+    CHECK(bob.told().size() == 1);
+    route.rooms->deliver = Deliver::Room;
+    CHECK(alice.say(R"({"type":"message","room":"public-1","payload":3})").kind == Kind::Swallow);
+    CHECK(bob.told().size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "a client cannot say who it is") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    auto verdict = alice.say(R"({"type":"message","room":"public-1","from":"bob"})");
+    CHECK(verdict.kind == Kind::Swallow);
+    CHECK(alice.refusals == Strings{"bad_message"});
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "what it says of a room is for members alone") {
+    CHECK(alice.hear(R"({"room":"public-1","text":1})").kind == Kind::Swallow);
+    alice.say(R"({"type":"join","room":"public-1"})");
+    CHECK(alice.hear(R"({"room":"public-1","text":1})").kind == Kind::Pass);
+    alice.say(R"({"type":"leave","room":"public-1"})");
+    CHECK(alice.hear(R"({"room":"public-1","text":1})").kind == Kind::Swallow);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "what it says of no room passes") {
+    for (std::string_view text : {R"({"news":1})", "rubbish", R"({"room":7})", "[]"}) {
+      CAPTURE(text);
+      CHECK(alice.hear(text).kind == Kind::Pass);
+    }
+    CHECK(alice.conversation.from_backend({proxy::Opcode::Binary, "\xff"}).kind == Kind::Pass);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture,
+                    "what two parsers may read differently is dropped and counted") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    CHECK(alice.hear(R"({"room":"public-1","r\u006fom":"read-1"})").kind == Kind::Swallow);
+    CHECK(alice.refusals == Strings{"backend_message_dropped"});
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture,
+                    "its broadcast reaches the room only where the policy says so") {
+    const std::string text = R"({"type":"broadcast","room":"public-1","payload":[1]})";
+    bob.say(R"({"type":"join","room":"public-1"})");
+    (void)bob.told();
+    CHECK(alice.hear(text).kind == Kind::Swallow);
+    CHECK(bob.hear(text).kind == Kind::Pass);
+    CHECK(bob.told().empty());
+    route.rooms->backend_broadcast = true;
+    CHECK(alice.hear(text).kind == Kind::Swallow);
+    CHECK(bob.told() == Strings{R"({"type":"message","room":"public-1","payload":[1]})"});
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "a client's broadcast reaches nobody, whatever passes") {
+    route.rooms->backend_broadcast = route.rooms->other_passes = true;
+    auto verdict = alice.say(R"({"type":"broadcast","room":"public-1","payload":1})");
+    CHECK(verdict.kind == Kind::Swallow);
+    CHECK(alice.refusals == Strings{"bad_message"});
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "a message of another type passes only where that is allowed") {
+    CHECK(alice.say(R"({"type":"typing"})").kind == Kind::Swallow);
+    route.rooms->other_passes = true;
+    CHECK(alice.say(R"({"type":"typing"})").kind == Kind::Pass);
+  }
+
+  TEST_CASE_FIXTURE(BackendFixture, "where it acknowledges, the gateway does not") {
+    route.rooms->backend_acknowledges = true;
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.told().empty());
+    CHECK(alice.hear(R"({"type":"joined","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"type":"leave","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.hear(R"({"type":"left","room":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.hear(R"({"type":"message","room":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+  }
+}
+
+TEST_SUITE("messages of an existing protocol") {
+  TEST_CASE_FIXTURE(JsonFixture, "are checked as rooms are, and nothing is said") {
+    CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.say(R"({"op":"subscribe","channel":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"op":"typing","channel":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"op":"subscribe","channel":"write-1"})").kind == Kind::Swallow);
+    CHECK(alice.say(R"({"op":"unsubscribe","channel":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.say(R"({"op":"publish","channel":7})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+    CHECK(alice.refusals == Strings{"not_a_member public-1", "access_denied write-1",
+                                    "not_a_member public-1", "bad_message"});
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "a refusal can be the end") {
+    route.rooms->json->close_on_denied = true;
+    auto verdict = alice.say(R"({"op":"subscribe","channel":"write-1"})");
+    CHECK(verdict.kind == Kind::Close);
+    CHECK(verdict.code == proxy::StatusCode::PolicyViolation);
+    CHECK(alice.told().empty());
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "other messages pass only where that is allowed") {
+    for (bool allowed : {false, true}) {
+      route.rooms->json->other_passes = allowed;
+      const auto expected = allowed ? Kind::Pass : Kind::Swallow;
+      CHECK(alice.say(R"({"op":"ping"})").kind == expected);
+      CHECK(alice.say("rubbish").kind == expected);
+      CHECK(alice.say(proxy::Opcode::Binary, "\x01").kind == expected);
+    }
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "a lost room means that its frames stop") {
+    CHECK(alice.hear(R"({"channel":"public-1","data":1})").kind == Kind::Swallow);
+    alice.say(R"({"op":"subscribe","channel":"public-1"})");
+    CHECK(alice.hear(R"({"channel":"public-1","data":1})").kind == Kind::Pass);
+    CHECK(alice.hear(R"({"data":1})").kind == Kind::Pass);
+    CHECK(alice.hear(R"({"channel":"public-1","channel":"x"})").kind == Kind::Swallow);
+    CHECK(alice.refusals == Strings{"backend_message_dropped"});
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "the limit of a room throttles") {
+    route.rooms->room_messages = {1, 1};
+    alice.say(R"({"op":"subscribe","channel":"public-1"})");
+    CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Pass);
+    CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Hold);
+  }
+}
+
+}  // namespace tests
