@@ -15,10 +15,11 @@
 #include "auth/rate_limit.h"
 #include "gateway/keyed_hash.h"
 #include "proxy/address.h"
+#include "proxy/queue_budget.h"
 
 namespace gateway {
 
-class Ledger {
+class Ledger final : public proxy::QueueBudget {
   enum class Kind : std::uint8_t;
   struct Key;
   struct Tally;
@@ -106,8 +107,8 @@ class Ledger {
   // Octets that wait for clients and backends in the whole process (SECURITY 12). False: there
   // would be more than queued_max, and nothing is reserved. Asked for what a flush left over
   // rather than for each frame: every worker writes to this one count.
-  bool reserve_queued(std::size_t octets);
-  void release_queued(std::size_t octets);  // at most what is reserved
+  bool reserve_queued(std::size_t octets) override;
+  void release_queued(std::size_t octets) override;  // at most what is reserved
   std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
 
   // One connection of an address or a subject on a route, until this is destroyed. Held beside a

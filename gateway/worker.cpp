@@ -27,11 +27,12 @@ constexpr std::uint64_t octets_per_frame_min = 64;
 // CONTRACT section 2, `max_message`: what a backend may send where its messages are read.
 constexpr std::uint64_t backend_message_octets_max = 1024 * 1024;
 
-proxy::RelaySettings relay_settings(const Route& route) {
+proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger) {
   proxy::ConnectionSettings shared;
   shared.unsent_octets_high = route.send_queue_octets_max / 4;
   shared.unsent_octets_low = shared.unsent_octets_high / 2;
   shared.unsent_octets_max = route.send_queue_octets_max;
+  shared.queue_budget = &ledger;
   shared.ping_interval = route.heartbeat.interval;
   shared.pong_timeout = route.heartbeat.timeout;
   shared.stall_timeout = route.stall_timeout;
@@ -69,7 +70,8 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       mailbox_(loop_),
       rooms_(index, exchange),
       second_(loop_.timers(), [this] { on_second(); }) {
-  for (const auto& route : policy_->routes) relay_settings_.push_back(relay_settings(route));
+  for (const auto& route : policy_->routes)
+    relay_settings_.push_back(relay_settings(route, ledger_));
   for (const auto& [name, backend] : policy_->backends) {
     servers_.emplace(backend.get(), proxy::Servers(servers(*backend), index_));
   }

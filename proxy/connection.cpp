@@ -350,12 +350,14 @@ void Connection::queue(SharedOctets frame) {
   written_octets_ += frame->size();
   outbox_octets_ += frame->size();
   outbox_.push_back(std::move(frame));
-  if (unsent() > settings_.unsent_octets_max) {
-    overflowed_ = true;
-    patience_.arm(Duration::zero());
-  } else {
-    flush_later();
-  }
+  if (unsent() > settings_.unsent_octets_max) return overflow();
+  flush_later();
+}
+
+// Told from the loop: a call down never calls up.
+void Connection::overflow() {
+  overflowed_ = true;
+  patience_.arm(Duration::zero());
 }
 
 // Behind what the kernel has not taken yet, frames wait as references and not as copies.
@@ -386,6 +388,7 @@ void Connection::write(std::string_view frame) {
 void Connection::watch_unsent() {
   auto unsent = this->unsent();
   if (unsent == 0) return;
+  count_waiting(unsent);
   if (unsent >= settings_.unsent_octets_high) congested_ = true;
   if (patience_.armed()) return;
   taken_octets_seen_ = written_octets_ - unsent;
@@ -393,9 +396,24 @@ void Connection::watch_unsent() {
   patience_.arm(settings_.stall_timeout / 4);
 }
 
+// A peer that would make the whole process wait too much is let go, as one that waits too much
+// itself.
+void Connection::count_waiting(std::size_t octets) {
+  auto* budget = settings_.queue_budget;
+  if (!budget || octets == counted_octets_) return;
+  if (octets < counted_octets_) {
+    budget->release_queued(counted_octets_ - octets);
+  } else if (!budget->reserve_queued(octets - counted_octets_)) {
+    if (state_ == State::Open) overflow();
+    return;
+  }
+  counted_octets_ = octets;
+}
+
 void Connection::on_sent() {
   flush();
   auto unsent = this->unsent();
+  count_waiting(unsent);
   if (congested_ && unsent <= settings_.unsent_octets_low) {
     congested_ = false;
     if (state_ == State::Open) observer_.on_relieved(*this);

@@ -16,6 +16,7 @@
 #include "proxy/frame_reader.h"
 #include "proxy/message.h"
 #include "proxy/octets.h"
+#include "proxy/queue_budget.h"
 #include "proxy/status_code.h"
 #include "proxy/timers.h"
 #include "proxy/transport.h"
@@ -30,6 +31,7 @@ struct ConnectionSettings {
   std::size_t unsent_octets_high = 256 * 1024;        // congested from here
   std::size_t unsent_octets_low = 128 * 1024;         // until it is back here
   std::size_t unsent_octets_max = 1024 * 1024;  // of queue(): over it the peer reads too slowly
+  QueueBudget* queue_budget = nullptr;          // outlives it; null: what waits is not counted
   Duration ping_interval = std::chrono::seconds(25);
   Duration pong_timeout = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
@@ -92,6 +94,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
 
   Connection(std::unique_ptr<Transport> transport, Role us, const ConnectionSettings& settings,
              Timers& timers, FlushList& flushes, Observer& observer);
+  ~Connection() { count_waiting(0); }
 
   // Begins to read. `early`: octets that came behind the handshake. May call the observer.
   void start(std::string_view early);
@@ -164,6 +167,8 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void write_outbox();
   std::size_t unsent() const { return transport_->unsent() + outbox_octets_; }
   void watch_unsent();
+  void count_waiting(std::size_t octets);
+  void overflow();
   void on_heartbeat();
   void on_patience();
   void give_up_on_reader();
@@ -182,7 +187,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   bool pong_due_ = false;
   bool finished_ = false;     // the stream's end has been asked for
   bool last_chance_ = false;  // when patience_ is over, so is the connection
-  bool overflowed_ = false;   // over unsent_octets_max: patience_ is over at once
+  bool overflowed_ = false;   // too much waits: patience_ is over at once
   std::uint8_t quarters_without_progress_ = 0;
   std::uint32_t control_frames_ = 0;  // in the second that began at control_second_
   MonotonicTime control_second_{};
@@ -202,6 +207,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
       assembly_;                      // with whole_messages: of the one that comes in parts
   std::vector<SharedOctets> outbox_;  // queued frames, in order
   std::size_t outbox_octets_ = 0;
+  std::size_t counted_octets_ = 0;  // by the queue budget
 };
 
 }  // namespace proxy

@@ -31,6 +31,36 @@ struct QueueFixture : RelayFixture {
 
 using Strings = std::vector<std::string>;
 
+// A process in which little may wait.
+struct SmallBudget final : proxy::QueueBudget {
+  bool reserve_queued(std::size_t octets) override {
+    if (reserved + octets > 100) return false;
+    reserved += octets;
+    return true;
+  }
+  void release_queued(std::size_t octets) override { reserved -= octets; }
+
+  std::size_t reserved = 0;
+};
+
+struct BudgetFixture {
+  SmallBudget budget;
+  struct Pair : RelayFixture {
+    explicit Pair(SmallBudget& budget)
+        : RelayFixture([&] {
+            auto settings = small_queue();
+            settings.client.queue_budget = settings.backend.queue_budget = &budget;
+            return settings;
+          }()) {
+      client->takes_octets = backend->takes_octets = false;
+    }
+    void tell(std::size_t octets) {
+      relay.tell(proxy::share(std::string(octets, 'x')));
+      flushes.flush();
+    }
+  };
+};
+
 }  // namespace
 
 TEST_SUITE("queued frames") {
@@ -135,6 +165,45 @@ TEST_SUITE("queued frames") {
     flushes.flush();
     for (int i = 0; i < 4; ++i) pass(settings.client.stall_timeout / 4);
     CHECK(gate.told == 1013);
+  }
+}
+
+TEST_SUITE("queued frames: the whole process") {
+  TEST_CASE_FIXTURE(BudgetFixture, "what waits is counted until it has gone") {
+    Pair pair(budget);
+    pair.tell(60);
+    CHECK(budget.reserved == 60);
+    pair.tell(30);
+    CHECK(budget.reserved == 90);
+    pair.client->take(60);
+    CHECK(budget.reserved == 30);
+    pair.client->take(pair.client->unsent);
+    CHECK(budget.reserved == 0);
+  }
+
+  TEST_CASE_FIXTURE(BudgetFixture, "what a frame of the other side leaves waiting is counted too") {
+    Pair pair(budget);
+    pair.client->send(masked(0x82, "12345678"));
+    CHECK(budget.reserved == masked(0x82, "12345678").size());
+  }
+
+  TEST_CASE_FIXTURE(BudgetFixture, "over it the peer that would wait is told 1013, nobody else") {
+    Pair first(budget);
+    Pair second(budget);
+    first.tell(60);
+    second.tell(60);
+    second.pass(0ms);
+    CHECK(second.gate.told == 1013);
+    first.pass(0ms);
+    CHECK(first.relay.open());
+  }
+
+  TEST_CASE_FIXTURE(BudgetFixture, "a peer that is gone waits for nothing") {
+    {
+      Pair pair(budget);
+      pair.tell(60);
+    }
+    CHECK(budget.reserved == 0);
   }
 }
 

@@ -1,0 +1,19 @@
+// How much may wait in the whole process for peers that do not read. Asked for what a write left
+// over, not for each frame: every worker counts here.
+#pragma once
+
+#include <cstddef>
+
+namespace proxy {
+
+class QueueBudget {
+ public:
+  // False: there would be too much, and nothing is reserved. From any thread.
+  [[nodiscard]] virtual bool reserve_queued(std::size_t octets) = 0;
+  virtual void release_queued(std::size_t octets) = 0;  // at most what is reserved
+
+ protected:
+  ~QueueBudget() = default;
+};
+
+}  // namespace proxy
