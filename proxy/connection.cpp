@@ -350,6 +350,8 @@ void Connection::queue(SharedOctets frame) {
   written_octets_ += frame->size();
   outbox_octets_ += frame->size();
   outbox_.push_back(std::move(frame));
+  // One iteration may bring more than may wait: what counts is what the peer leaves lying of it.
+  if (unsent() > settings_.unsent_octets_max && transport_->unsent() == 0) write_outbox();
   if (unsent() > settings_.unsent_octets_max) return overflow();
   flush_later();
 }

@@ -159,6 +159,22 @@ TEST_SUITE("queued frames") {
     CHECK(relay.open());
   }
 
+  TEST_CASE_FIXTURE(QueueFixture, "one that takes all of it may have more than that at once") {
+    Strings all;
+    for (int i = 0; i < 10; ++i) tell(all.emplace_back(900, static_cast<char>('a' + i)));
+    pass(0ms);
+    CHECK(relay.open());
+    flushes.flush();
+    CHECK(payloads_at_client() == all);
+  }
+
+  TEST_CASE_FIXTURE(QueueFixture, "one that leaves the first of it lying is told 1013") {
+    client->takes_octets = false;
+    for (int i = 0; i < 3; ++i) tell(std::string(900, 'x'));
+    pass(0ms);
+    CHECK(gate.told == 1013);
+  }
+
   TEST_CASE_FIXTURE(QueueFixture, "one that takes nothing for the stall timeout is told 1013") {
     client->takes_octets = false;
     tell("a");
