@@ -79,8 +79,9 @@ Verdict Conversation::judge_backend_envelope(std::string_view text) {
   if (read.kind == Kind::Dropped) return drop_from_backend();
   if (read.kind == Kind::Broadcast && settings_.backend_broadcast) {
     auto frame = text_frame(room_message(read.room, {}, read.payload));
-    // Nobody is there to be told that there was no room for it: the Exchange counts it.
-    (void)services_.rooms.publish(key_of(read.room), std::move(frame));
+    if (!services_.rooms.publish(key_of(read.room), std::move(frame))) {
+      host_.refused(name_of(RoomError::Unavailable), read.room);  // nobody is there to be told
+    }
     return swallow;
   }
   // A backend that answers leaves itself says so to one that is no member any more.
@@ -122,7 +123,8 @@ Verdict Conversation::judge_backend_action(std::string_view text) {
 // --- what a client may do ---
 
 Verdict Conversation::join(std::string_view room, std::string_view id) {
-  if (pending_ && pending_->confirmed) return finish_join();
+  // The message that was held is judged again: its answer has been given, the backend is left.
+  if (pending_ && pending_->verdict) return *std::exchange(pending_, nullptr)->verdict;
   if (!may(auth::RoomAction::Join, room)) return refuse(RoomError::AccessDenied, room, id);
   if (!find(room) && memberships().size() >= settings_.rooms_per_connection_max) {
     return refuse(RoomError::TooManyRooms, room, id);
@@ -144,19 +146,13 @@ Verdict Conversation::join(std::string_view room, std::string_view id) {
 // Answered at once, since what is said in the room from now on comes behind it.
 void Conversation::on_joined(std::string_view key, bool confirmed) {
   if (!pending_ || pending_->key != key) return;
-  pending_->confirmed = confirmed;
   if (!confirmed) {
-    (void)refuse(RoomError::Unavailable, pending_->room, pending_->id);
-  } else if (answers_joins()) {
-    answer(joined_answer(pending_->room, pending_->id));
+    pending_->verdict = refuse(RoomError::Unavailable, pending_->room, pending_->id);
+  } else {
+    if (answers_joins()) answer(joined_answer(pending_->room, pending_->id));
+    pending_->verdict = tell_backend();
   }
   host_.resume();
-}
-
-// The message that was held is judged again: its answer has been given, the backend is left.
-Verdict Conversation::finish_join() {
-  const bool confirmed = *std::exchange(pending_, nullptr)->confirmed;
-  return confirmed ? tell_backend() : swallow;
 }
 
 Verdict Conversation::leave(std::string_view room, std::string_view id) {

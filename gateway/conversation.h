@@ -70,7 +70,7 @@ class Conversation final : private Rooms::Member {
     std::string key;
     std::string room;
     std::string id;
-    std::optional<bool> confirmed = std::nullopt;
+    std::optional<proxy::Verdict> verdict = std::nullopt;  // once it is answered
   };
   // The latest that was asked: most clients go on talking where they talk.
   struct PublishVerdict {
@@ -88,7 +88,6 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict judge_backend_action(std::string_view text);
 
   proxy::Verdict join(std::string_view room, std::string_view id);
-  proxy::Verdict finish_join();
   proxy::Verdict leave(std::string_view room, std::string_view id);
   proxy::Verdict publish(std::string_view room, std::string_view id, std::string_view payload);
   proxy::Verdict hand_out(const Rooms::Membership& membership, std::string_view room,

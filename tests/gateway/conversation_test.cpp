@@ -52,6 +52,7 @@ struct LateExchange final : gateway::ExchangePort {
   explicit LateExchange(gateway::Exchange& exchange) : exchange(exchange) {}
 
   bool post(gateway::ToExchange letter) override {
+    if (full && std::holds_alternative<gateway::Publish>(letter)) return false;
     if (late) return letters.push_back(std::move(letter)), true;
     return exchange.post(std::move(letter));
   }
@@ -59,8 +60,17 @@ struct LateExchange final : gateway::ExchangePort {
     for (auto& letter : std::exchange(letters, {})) exchange.post(std::move(letter));
   }
 
+  // The joins that wait are refused, as where there is no way to the other instances.
+  void refuse(gateway::Rooms& rooms) {
+    for (auto& letter : std::exchange(letters, {})) {
+      const auto* join = std::get_if<gateway::Subscribe>(&letter);
+      if (join) rooms.post(gateway::Subscribed{join->room, {}, false});
+    }
+  }
+
   gateway::Exchange& exchange;
   bool late = false;
+  bool full = false;  // takes no publication
   std::vector<gateway::ToExchange> letters;
 };
 
@@ -328,6 +338,17 @@ TEST_SUITE("rooms: a join that waits") {
     CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1"})"});
   }
 
+  TEST_CASE_FIXTURE(Fixture, "and is refused is unavailable, and was answered once") {
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1","id":1})");
+    house.port.refuse(house.rooms);
+    CHECK(alice.resumed == 1);
+    CHECK(alice.say(R"({"type":"join","room":"public-1","id":1})").kind == Kind::Swallow);
+    CHECK(alice.told() == Strings{error("unavailable", "Unavailable, try again later",
+                                        R"(,"room":"public-1","id":1)")});
+    CHECK(alice.refusals == Strings{"unavailable public-1"});
+  }
+
   TEST_CASE_FIXTURE(Fixture, "is given up by the client's end") {
     house.port.late = true;
     alice.say(R"({"type":"join","room":"public-1"})");
@@ -555,6 +576,13 @@ TEST_SUITE("rooms: with a backend") {
     CHECK(bob.told() == Strings{R"({"type":"message","room":"public-1","payload":[1]})"});
   }
 
+  TEST_CASE_FIXTURE(BackendFixture, "a broadcast for which there was no room is counted") {
+    route.rooms->backend_broadcast = true;
+    house.port.full = true;
+    CHECK(alice.hear(R"({"type":"broadcast","room":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.refusals == Strings{"unavailable public-1"});
+  }
+
   TEST_CASE_FIXTURE(BackendFixture, "a client's broadcast reaches nobody, whatever passes") {
     route.rooms->backend_broadcast = route.rooms->other_passes = true;
     auto verdict = alice.say(R"({"type":"broadcast","room":"public-1","payload":1})");
@@ -600,6 +628,16 @@ TEST_SUITE("messages of an existing protocol") {
     CHECK(verdict.kind == Kind::Close);
     CHECK(verdict.code == proxy::StatusCode::PolicyViolation);
     CHECK(alice.told().empty());
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "a refusal of a join that waited can be the end as well") {
+    route.rooms->json->close_on_denied = true;
+    house.port.late = true;
+    CHECK(alice.say(R"({"op":"subscribe","channel":"public-1"})").kind == Kind::Hold);
+    house.port.refuse(house.rooms);
+    auto verdict = alice.say(R"({"op":"subscribe","channel":"public-1"})");
+    CHECK(verdict.kind == Kind::Close);
+    CHECK(verdict.code == proxy::StatusCode::PolicyViolation);
   }
 
   TEST_CASE_FIXTURE(JsonFixture, "other messages pass only where that is allowed") {
