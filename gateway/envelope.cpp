@@ -63,6 +63,27 @@ std::string_view without_byte_order_mark(std::string_view text) {
   return text;
 }
 
+// Takes the first letter off. Two that are not ASCII are, but for case, letters that are (Unicode,
+// CaseFolding.txt): U+017F is an s, and U+212A a k.
+char32_t take_folded(std::string_view& text) {
+  for (const auto& [letter, folded] : {std::pair("\u017F"sv, U's'), std::pair("\u212A"sv, U'k')}) {
+    if (!text.starts_with(letter)) continue;
+    text.remove_prefix(letter.size());
+    return folded;
+  }
+  const char c = text.front();
+  text.remove_prefix(1);
+  return static_cast<unsigned char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+}
+
+// Are there parsers that take the one for the other?
+bool equal_but_for_case(std::string_view a, std::string_view b) {
+  while (!a.empty() && !b.empty()) {
+    if (take_folded(a) != take_folded(b)) return false;
+  }
+  return a.empty() && b.empty();
+}
+
 std::optional<std::string_view> string_in(dom::element value) {
   std::string_view string;
   if (value.get_string().get(string) != simdjson::SUCCESS) return std::nullopt;
@@ -86,6 +107,7 @@ struct Member {
 // Those of the outermost object that mean something to us.
 struct Members {
   Member type, room, id, payload, from;
+  bool in_other_case = false;  // a name that some take for `type`, `room` or `from`
 
   Member* find(std::string_view name) {
     switch (name.size()) {
@@ -102,6 +124,14 @@ struct Members {
     }
   }
 };
+
+// SECURITY 14: whoever ignores case would read another type, room or sender than we. `name` is none
+// of ours.
+bool decides_in_other_case(std::string_view name) {
+  constexpr std::array decisive{"type"sv, "room"sv, "from"sv};
+  return name.size() == 4 && std::any_of(decisive.begin(), decisive.end(),
+                                         [&](auto ours) { return equal_but_for_case(name, ours); });
+}
 
 bool is_id(const Member& id) {
   if (id.value.is_int64() || id.value.is_uint64()) return true;
@@ -148,6 +178,9 @@ std::string_view id_of(const Members& members) {
 std::expected<Envelope, EnvelopeError> envelope_of(const Members& members,
                                                    EnvelopeReader::Rules rules) {
   if (rules.has_backend && members.from.there()) return std::unexpected(EnvelopeError::HasFrom);
+  if (rules.has_backend && members.in_other_case) {
+    return std::unexpected(EnvelopeError::NameInOtherCase);
+  }
   const auto type = read_type(members.type, rules.other_passes);
   if (!type) return std::unexpected(type.error());
   const std::string_view id = id_of(members);
@@ -164,13 +197,13 @@ EnvelopeError error_for(Unread unread) {
   return EnvelopeError::NotAnObject;
 }
 
-// The member of that name; twice there is an error, and then the two may differ.
+// The member of that name; twice there, or once in another case, is an error: the two may differ.
 std::expected<std::optional<dom::element>, Unread> member_of(dom::object object,
                                                              std::string_view name) {
   std::optional<dom::element> found;
   for (const auto& [key, value] : object) {
-    if (key != name) continue;
-    if (found) return std::unexpected(Unread::DuplicateName);
+    if (!equal_but_for_case(key, name)) continue;
+    if (found || key != name) return std::unexpected(Unread::DuplicateName);
     found = value;
   }
   return found;
@@ -242,7 +275,10 @@ class EnvelopeReader::Parser {
   // False: the name is there already.
   bool add(std::string_view name, dom::element value, std::string_view raw) {
     Member* ours = members_.find(name);
-    if (ours == nullptr) return others_.add(name);
+    if (ours == nullptr) {
+      members_.in_other_case |= decides_in_other_case(name);
+      return others_.add(name);
+    }
     if (ours->there()) return false;
     ours->value = value;
     ours->raw = raw;

@@ -29,10 +29,11 @@ enum class EnvelopeError : std::uint8_t {
   DuplicateName,  // at the top level, compared decoded
   NoType,         // or one that is no string
   UnknownType,
-  ReservedType,  // one that only the gateway or a backend sends
-  BadRoom,       // missing, no string, or no valid room name
-  BadId,         // neither an integer nor a string of at most EnvelopeReader::id_octets_max
-  HasFrom,       // on a route with a backend, which would believe it
+  ReservedType,     // one that only the gateway or a backend sends
+  BadRoom,          // missing, no string, or no valid room name
+  BadId,            // neither an integer nor a string of at most EnvelopeReader::id_octets_max
+  HasFrom,          // on a route with a backend, which would believe it
+  NameInOtherCase,  // on a route with a backend: `Room` beside `room`, `From`
 };
 
 struct EnvelopeFault {
@@ -79,7 +80,9 @@ class EnvelopeReader {
   };
   FromBackend read_from_backend(std::string_view text);
 
-  // From a client, `messages: { json: … }`.
+  // From a client, `messages: { json: … }`. On the way of a pointer, a name that differs from the
+  // one looked for in case alone is that name a second time: Go's parser, and .NET's for the web,
+  // take the one for the other.
   struct Action {
     enum class Kind : std::uint8_t {
       Join,

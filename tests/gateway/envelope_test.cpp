@@ -367,6 +367,19 @@ TEST_SUITE("what is a bad message (CONTRACT 4, SECURITY 13 and 14)") {
     }
     CHECK(Read(R"({"type":"message","room":"r","from":"bob"})", room_server).type == Type::Message);
   }
+
+  TEST_CASE("a name in which a backend that ignores case would read another type, room or sender") {
+    for (std::string_view text : {R"({"type":"message","room":"r","Room":"s","id":1})",
+                                  R"({"ROOM":"s","type":"message","room":"r","id":1})",
+                                  R"({"type":"message","room":"r","\u0046rom":"bob","id":1})",
+                                  R"({"type":"rpc","tyPe":"message","room":"r","id":1})"}) {
+      CAPTURE(text);
+      CHECK(Read(text, lenient).error == Error::NameInOtherCase);
+      CHECK(Read(text, lenient).id == "1");
+      CHECK(Read(text, {.other_passes = true, .has_backend = false}).type.has_value());
+    }
+    CHECK(Read(R"({"type":"message","room":"r","Payload":1,"ID":2,"rooms":3})").room == "r");
+  }
 }
 
 TEST_SUITE("a text from a backend (CONTRACT 4)") {
@@ -511,6 +524,8 @@ TEST_SUITE("another protocol's JSON, read in place (CONTRACT 4)") {
           R"({"op":"publish","channel":"open","channel":"closed"})"s,
           R"({"op":"publish","channel":"r","x":1e999})"s,
           R"({"op":"publish","channel":"r","x":"\ud800"})"s,
+          R"({"op":"ping","Op":"publish","channel":"r"})"s, R"({"OP":"publish","channel":"r"})"s,
+          R"({"op":"publish","channel":"open","Channel":"closed"})"s,
           R"({"op":"publish","channel":"r"} {})"s, R"({"op":"publish","channel":"r",})"s,
           R"( {op:"publish","channel":"r"})"s, "\xEF\xBB\xBF{\"op\":1,\"op\":2}"s,
           R"({"op":"publish","channel":"r","x":)" + repeated("[", 64) + repeated("]", 64) + "}"}) {
@@ -543,6 +558,20 @@ TEST_SUITE("another protocol's JSON, read in place (CONTRACT 4)") {
     // In an object, "0" is a name like any other.
     CHECK(ReadAction(R"({"head":{"0":{"op":"publish"}},"body":{"a/b":{"1":"r"}}})", deep).room ==
           "r");
+  }
+
+  TEST_CASE("letters that are not ASCII and fold into it make the same name, others do not") {
+    const auto dialect = dialect_with("/task", "/r");
+    for (std::string_view name : {"TASK", "ta\u017Fk", "tas\u212A"}) {
+      CAPTURE(name);
+      const auto text = R"({"task":"ping",")" + std::string(name) + R"(":"publish","r":"r"})";
+      CHECK(ReadAction(text, dialect).kind == Kind::Unreadable);
+    }
+    for (std::string_view name : {"task2", "tas", "ta\u00DFk", "t\u00E5sk", ""}) {
+      CAPTURE(name);
+      const auto text = R"({"task":"publish",")" + std::string(name) + R"(":"ping","r":"r"})";
+      CHECK(ReadAction(text, dialect).kind == Kind::Publish);
+    }
   }
 
   TEST_CASE("an index has no leading zero, and '-' is never there") {
