@@ -8,6 +8,12 @@
 
 namespace proxy {
 
+namespace {
+// Places for queued frames that stay with a connection. What a slow reader has taken at last must
+// not go on costing memory that nobody counts.
+constexpr std::size_t outbox_kept_max = 16;
+}  // namespace
+
 // What one read has for the other side: views into the receive buffer, as long as they can be, and
 // the headers that had to be written anew.
 class Connection::Pieces {
@@ -377,8 +383,13 @@ void Connection::write_outbox() {
     for (std::size_t i = 0; i < count; ++i) batch[i] = *outbox_[begin + i];
     transport_->write({batch.data(), count});
   }
+  empty_outbox();
+}
+
+void Connection::empty_outbox() {
   outbox_.clear();
   outbox_octets_ = 0;
+  if (outbox_.capacity() > outbox_kept_max) outbox_.shrink_to_fit();
 }
 
 void Connection::write(std::string_view frame) {
@@ -440,8 +451,7 @@ void Connection::on_patience() {
 }
 
 void Connection::give_up_on_reader() {
-  outbox_ = {};
-  outbox_octets_ = 0;
+  empty_outbox();
   overflowed_ = false;
   end({Ending::Cause::Stalled, {StatusCode::TryAgainLater, "reads too slowly"}});
   await_goodbye();

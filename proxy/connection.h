@@ -165,6 +165,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void write(std::string_view frame);
   void flush() override;
   void write_outbox();
+  void empty_outbox();
   std::size_t unsent() const { return transport_->unsent() + outbox_octets_; }
   void watch_unsent();
   void count_waiting(std::size_t octets);

@@ -1,5 +1,5 @@
-// What rooms cost and give back, counted by the allocator: a program of its own, since it replaces
-// operator new.
+// What rooms and what waits for their members cost and give back, counted by the allocator: a
+// program of its own, since it replaces operator new.
 #include <cstddef>
 #include <cstdlib>
 #include <memory>
@@ -15,6 +15,8 @@
 #include "gateway/exchange.h"
 #include "gateway/room_key.h"
 #include "gateway/rooms.h"
+#include "proxy/relay.h"
+#include "tests/fakes/fake_transport.h"
 
 namespace {
 
@@ -78,6 +80,16 @@ void come_and_go(Rooms& rooms, std::size_t count, std::size_t rooms_each, std::s
   }
 }
 
+// A relay's, for which nothing is decided.
+struct Idle final : proxy::Relay::Gate {
+  proxy::Verdict admit(const proxy::FrameHeader&) override { return {}; }
+  bool admit_all(const proxy::Tally&) override { return true; }
+  proxy::Verdict judge(proxy::Relay::Side, const proxy::Message&) override { return {}; }
+  void on_ending(proxy::Relay::Side, const proxy::Ending&, const proxy::Close&) override {}
+  void on_client_gone() override {}
+  void on_gone() override {}
+};
+
 }  // namespace
 
 TEST_SUITE("memory of rooms") {
@@ -138,5 +150,33 @@ TEST_SUITE("memory of rooms") {
     for (std::size_t n = 0; n < rooms; ++n) worker.rooms.join(member, key(n));
     const std::size_t room_octets = (octets_in_use - before) / rooms;
     CHECK(room_octets < 600);
+  }
+
+  TEST_CASE("a reader that was slow once and is no more costs what it did before") {
+    proxy::Timers timers{proxy::Instant{}};
+    proxy::FlushList flushes;
+    const proxy::RelaySettings settings;
+    Idle gate;
+    auto client = std::make_shared<tests::Peer>();
+    proxy::Relay relay(std::make_unique<tests::FakeTransport>(client), nullptr, settings, timers,
+                       flushes, gate);
+    relay.start({}, {});
+    const auto frame = proxy::share("a frame");
+    auto tell = [&](std::size_t frames) {
+      for (std::size_t i = 0; i < frames; ++i) relay.tell(frame);
+      flushes.flush();
+    };
+    tell(1);
+    (void)client->read();
+    const std::size_t before = octets_in_use;
+    client->takes_octets = false;
+    tell(1);
+    tell(10'000);
+    CHECK(octets_in_use - before > 10'000 * sizeof frame);
+    client->takes_octets = true;
+    client->take(client->unsent);
+    (void)client->read();
+    CHECK(relay.open());
+    CHECK(octets_in_use < before + 512);
   }
 }
