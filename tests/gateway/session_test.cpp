@@ -27,12 +27,14 @@ struct Limits {
   double burst = 1;
   double octets_per_second = 0;
   gateway::OnExceed on_exceed = gateway::OnExceed::Close;
+  bool rooms = false;  // everybody's, and no backend; else opaque messages, and one
 };
 
 // A session between two fake peers, and its worker.
 class Fixture final : public gateway::Session::Host {
  public:
   explicit Fixture(Limits limits = {}, std::optional<auth::WallTime> good_until = {}) {
+    exchange_.add_worker(rooms_);
     policy_->routes.resize(1);
     auto& route = policy_->routes[0];
     route.path = *gateway::PathPattern::parse("/chat");
@@ -40,6 +42,11 @@ class Fixture final : public gateway::Session::Host {
     route.connection_limits.octets = {limits.octets_per_second, limits.octets_per_second};
     route.connection_limits.on_exceed = limits.on_exceed;
     settings_.client.reader.message_octets_max = 1'000;
+    if (limits.rooms) {
+      const auto everyone = gateway::everyone();
+      route.rooms.emplace().rules = {{*auth::RoomPattern::parse("*"), everyone, everyone}};
+      settings_.client.whole_messages = true;
+    }
 
     gateway::AdmittedClient admitted;
     admitted.policy = policy_;
@@ -49,7 +56,7 @@ class Fixture final : public gateway::Session::Host {
     admitted.principal.good_until = good_until;
     admitted.holdings.connection = ledger_.accept();
     admitted.client = std::make_unique<FakeTransport>(client);
-    admitted.backend = std::make_unique<FakeTransport>(backend);
+    if (!limits.rooms) admitted.backend = std::make_unique<FakeTransport>(backend);
     gateway::Session::Host& host = *this;
     session_ = std::make_unique<gateway::Session>(host, std::move(admitted), settings_);
     session_->start({}, {});
@@ -69,6 +76,7 @@ class Fixture final : public gateway::Session::Host {
 
   gateway::Session& session() { return *session_; }
   std::uint32_t open() const { return ledger_.open(); }
+  std::size_t members(std::string_view room_key) const { return rooms_.members(room_key); }
 
   std::vector<std::string> messages_at_backend() {
     std::vector<std::string> messages;
@@ -76,6 +84,16 @@ class Fixture final : public gateway::Session::Host {
       if ((frame.first & 0x0F) <= 2) messages.push_back(frame.payload);
     }
     return messages;
+  }
+
+  // All texts that the client was told since.
+  std::vector<std::string> told() {
+    flushes_.flush();
+    std::vector<std::string> texts;
+    for (auto& frame : read_frames(client->read())) {
+      if (frame.first == 0x81) texts.push_back(frame.payload);
+    }
+    return texts;
   }
 
   // Of the last frame that the client got; 0: that was no Close.
@@ -285,6 +303,83 @@ TEST_SUITE("limits of a connection") {
     auto lines = f.lines("limit_hit");
     CHECK(lines.size() == 2);
     CHECK(lines.at(1).contains("\"suppressed\":99"));
+  }
+}
+
+TEST_SUITE("limits where messages are rooms") {
+  const std::string join = R"({"type":"join","room":"r","id":1})";
+  const std::string joined = R"({"type":"joined","room":"r","id":1})";
+
+  bool is_rate_limited(std::string_view text) {
+    return text.starts_with(R"({"type":"error","code":"rate_limited")") &&
+           text.contains("\"retry_after_ms\":") && !text.contains("\"room\"") &&
+           !text.contains("\"id\"");
+  }
+
+  TEST_CASE("a message refused at its header is not read: its error names neither room nor id") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 1,
+               .on_exceed = gateway::OnExceed::Error,
+               .rooms = true});
+    f.client->send(masked(0x81, join) + masked(0x81, join));
+    auto told = f.told();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0] == joined);
+    CHECK(is_rate_limited(told[1]));
+    CHECK(f.lines("limit_hit").at(0).contains("\"action\":\"error\""));
+  }
+
+  TEST_CASE("what is denied has been charged like anything else") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 2,
+               .on_exceed = gateway::OnExceed::Error,
+               .rooms = true});
+    f.client->send(masked(0x81, "rubbish") + masked(0x82, join) + masked(0x81, join));
+    auto told = f.told();
+    REQUIRE(told.size() == 3);
+    CHECK(told[0].contains("bad_message"));
+    CHECK(told[1].contains("bad_message"));
+    CHECK(is_rate_limited(told[2]));
+  }
+
+  TEST_CASE("error and drop swallow the whole message, at whichever fragment it is too much") {
+    for (auto on_exceed : {gateway::OnExceed::Error, gateway::OnExceed::Drop}) {
+      Fixture f({.octets_per_second = 50, .on_exceed = on_exceed, .rooms = true});
+      f.client->send(masked(0x01, join) + masked(0x00, std::string(40, ' ')) +
+                     masked(0x80, std::string(5, ' ')));
+      auto told = f.told();
+      CHECK(told.size() == (on_exceed == gateway::OnExceed::Error ? 1 : 0));
+      for (auto& text : told) CHECK(is_rate_limited(text));
+      f.pass(1s);
+      f.client->send(masked(0x81, join));
+      CHECK(f.told() == std::vector{joined});
+    }
+  }
+
+  TEST_CASE("throttle loses nothing, in whatever frames it comes") {
+    Fixture f({.messages_per_second = 10,
+               .burst = 1,
+               .on_exceed = gateway::OnExceed::Throttle,
+               .rooms = true});
+    f.client->send(masked(0x81, join) + masked(0x01, join.substr(0, 9)) +
+                   masked(0x80, join.substr(9)) + masked(0x81, join));
+    CHECK(f.told() == std::vector{joined});
+    CHECK_FALSE(f.client->reading);
+    f.pass(101ms);
+    CHECK(f.told() == std::vector{joined});
+    f.pass(101ms);
+    CHECK(f.told() == std::vector{joined});
+    CHECK(f.client->reading);
+  }
+
+  TEST_CASE("a client that goes is in no room any more") {
+    Fixture f({.rooms = true});
+    f.client->send(masked(0x81, join));
+    CHECK(f.members("room:r") == 1);
+    f.client->send(masked(0x88, close_body(1000)));
+    CHECK(f.members("room:r") == 0);
+    f.client->vanish();
+    CHECK(f.retired);
   }
 }
 
