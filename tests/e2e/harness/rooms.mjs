@@ -50,12 +50,13 @@ export class RoomClient {
   }
 
   // What came first and was not taken.
-  next(what = 'a message') {
-    return until(`${what} for ${this.id}`, () => {
-      if (this.inbox.length) return this.inbox.shift();
+  async next(what = 'a message') {
+    await until(`${what} for ${this.id}`, () => {
+      if (this.inbox.length) return true;
       if (this.close) throw new Error(`${this.id} was closed with ${this.close.code} while waiting for ${what}`);
-      return undefined;
+      return false;
     });
+    return this.inbox.shift();
   }
 
   async expect(...messages) {
