@@ -5,20 +5,10 @@ import { describe, test } from 'node:test';
 import { rawBackend, upgradeAnswer, wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
 import { open, startGateway } from './harness/gateway.mjs';
+import { numbers } from './harness/random.mjs';
 import { token } from './harness/tokens.mjs';
 import { within } from './harness/wait.mjs';
 import { closePayload, connect, frame, opcodes, upgradeRequest } from './harness/wire.mjs';
-
-// Marsaglia's xorshift, 32 bits: the same numbers in every run.
-function numbers(seed) {
-  let state = seed;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
 
 function mutate(octets, random) {
   let mutated = Buffer.from(octets);
