@@ -100,6 +100,20 @@ describe("the guide's own server behind the gateway, which answers joins itself"
     assert.deepEqual(backend.gotFrom('bob'), [join('lobby'), join('read-only')].map((one) => JSON.stringify(one)));
   });
 
+  test('never gets a message that it may read as of another room or user', async (t) => {
+    const { backend, gateway } = await start(t);
+    const bob = await (await roomClient(t, gateway, 'bob')).join('lobby');
+    const forged = [
+      '{"type":"message","room":"lobby","Room":"staff","payload":1}', '{"type":"message","room":"lobby","r\u004fom":"staff","payload":1}',
+      '{"type":"message","room":"lobby","From":"alice","payload":1}', '{"type":"message","TYPE":"join","room":"lobby"}',
+    ];
+    bob.say(...forged);
+    await bob.expect(...forged.map(() => error('bad_message')));
+    bob.say(message('lobby', { Room: 'staff', from: 'alice' }));
+    await bob.expect(message('lobby', { Room: 'staff', from: 'alice' }));
+    assert.equal(backend.gotFrom('bob').length, 2);
+  });
+
   test('gets what is allowed octet for octet', async (t) => {
     const { backend, gateway } = await start(t);
     const peer = await roomPeer(t, gateway);
