@@ -6,16 +6,15 @@ import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { suiteContext } from './harness/ending.mjs';
 import { ask, refused } from './harness/gateway.mjs';
-import { error, guideToken, open, roomClient, roomClients, roomPeer, startRooms } from './harness/rooms.mjs';
+import {
+  error, guideToken, join, joined, leave, message, open, roomClient, roomClients, roomPeer, startRooms,
+} from './harness/rooms.mjs';
 import { rawToken } from './harness/tokens.mjs';
 import { patience, sleep, until } from './harness/wait.mjs';
 import { frame, opcodes } from './harness/wire.mjs';
 
-const { continuation, text, binary, ping, pong } = opcodes;
+const { continuation, text, ping, pong } = opcodes;
 
-const join = (room, more = {}) => ({ type: 'join', room, ...more });
-const leave = (room, more = {}) => ({ type: 'leave', room, ...more });
-const message = (room, payload, more = {}) => ({ type: 'message', room, payload, ...more });
 const heard = (room, from, payload) => ({ type: 'message', room, from, payload });
 
 // Each of `members` hears this next.
@@ -111,7 +110,8 @@ describe('promise 2: only permitted rooms are heard and spoken to', () => {
   test('a room that no rule names is closed', async (t) => {
     const gateway = await startRooms(t, { rooms });
     const client = await roomClient(t, gateway);
-    for (const room of ['nowhere', 'Lobby', 'lobby ', ' lobby', 'lobb', 'lobbyx', 'publi', 'xpublic-a', 'lobby/../staff', 'read-only\u00a0']) {
+    const closed = ['nowhere', 'Lobby', 'lobby ', ' lobby', 'lobb', 'lobbyx', 'publi', 'xpublic-a', 'lobby/../staff', 'read-only\u00a0'];
+    for (const room of closed) {
       client.say(join(room));
       await client.expect(error('access_denied', { room }));
     }
@@ -137,7 +137,7 @@ describe('promise 2: only permitted rooms are heard and spoken to', () => {
     const late = await Promise.all(Array.from({ length: 12 }, async (_, i) => {
       const client = await roomClient(t, gateway, `late-${i}`);
       client.say(join('lobby', { id: 'now' }));
-      assert.deepEqual(await client.next(), { type: 'joined', room: 'lobby', id: 'now' });
+      assert.deepEqual(await client.next(), joined('lobby', { id: 'now' }));
       return client;
     }));
     clearInterval(flow);
@@ -181,7 +181,7 @@ describe('what is asked is answered', () => {
     const client = await roomClient(t, gateway);
     for (const id of [1, 0, -5, 9007199254740991, 'x', '', 'é"\\', 'i'.repeat(64)]) {
       client.say(join('lobby', { id }), leave('lobby', { id }), join('closed', { id }));
-      await client.expect({ type: 'joined', room: 'lobby', id }, { type: 'left', room: 'lobby', id },
+      await client.expect(joined('lobby', { id }), { type: 'left', room: 'lobby', id },
         error('access_denied', { room: 'closed', id }));
     }
     client.say('{"type":"leave","room":"lobby","id":18446744073709551615}');
@@ -201,7 +201,7 @@ describe('what is asked is answered', () => {
     client.socket._socket.uncork();
     const answers = (await client.before()).filter(({ type }) => type !== 'message');
     assert.deepEqual(answers, Array.from({ length: 20 }, (_, i) =>
-      [{ type: 'joined', room: `r${i}`, id: i }, { type: 'left', room: `r${i}`, id: i }]).flat());
+      [joined(`r${i}`, { id: i }), { type: 'left', room: `r${i}`, id: i }]).flat());
   });
 
   test('twice where it is asked twice, and changes nothing the second time', async (t) => {
@@ -232,7 +232,7 @@ describe('what is asked is answered', () => {
     const gateway = await startRooms(t);
     const peer = await roomPeer(t, gateway);
     peer.say(join('lobby'));
-    assert.deepEqual(await peer.hear(), { type: 'joined', room: 'lobby' });
+    assert.deepEqual(await peer.hear(), joined('lobby'));
     const payloads = ['{"a" : 1.0, "a":\t1.00 ,"room":"x","type":"join"}', '"\\u0000\\ud83d\\ude00/\\/"', '[ ]', 'null', '-0', '1E+2'];
     for (const payload of payloads) {
       peer.send(frame(text, ` {"from":"eve","x":[1], "payload":  ${payload}  ,"\\u0072oom":"l\\u006fbby","type":"m\\u0065ssage"}\n`));
@@ -253,7 +253,7 @@ describe('what is asked is answered', () => {
       }
     };
     piecewise(Buffer.from(JSON.stringify(join('lobby'))), 3);
-    assert.deepEqual(await peer.hear(), { type: 'joined', room: 'lobby' });
+    assert.deepEqual(await peer.hear(), joined('lobby'));
     piecewise(Buffer.from(JSON.stringify(message('lobby', 'é€😀'.repeat(20)))), 1);
     assert.deepEqual(await peer.hear(), heard('lobby', 'alice', 'é€😀'.repeat(20)));
     piecewise(Buffer.from(JSON.stringify(message('lobby', 'x'.repeat(60_000)))), 5_000);
@@ -356,9 +356,9 @@ describe('two parsers cannot read one message differently (SECURITY 13 and 14)',
     ];
     for (const one of good) {
       client.say(one);
-      await client.expect({ type: 'joined', room: 'lobby' });
+      await client.expect(joined('lobby'));
     }
-    for (const room of ['x'.repeat(256), 'é'.repeat(128), '*', '../lobby', 'gatehouse:room:lobby', '{team}', '"\\', '\ufeff', 'a b']) await client.join(room);
+    await client.join('x'.repeat(256), 'é'.repeat(128), '*', '../lobby', 'gatehouse:room:lobby', '{team}', '"\\', '\ufeff', 'a b');
   });
 
   test('a room called * is one room, and none called ../ is another', async (t) => {
@@ -428,7 +428,7 @@ describe('promise 3: a flood stops at its limit', () => {
     const client = await roomClient(t, gateway);
     client.say(join('closed'), 'rubbish', leave('lobby'), join('lobby'), join('lobby', { id: 5 }));
     await client.expect(error('access_denied', { room: 'closed' }), error('bad_message'), { type: 'left', room: 'lobby' },
-      { type: 'joined', room: 'lobby' });
+      joined('lobby'));
     const { retry_after_ms: wait, ...rest } = await client.next();
     assert.deepEqual(rest, error('rate_limited'), 'refused unread: neither room nor id');
     assert.ok(wait > 30_000 && wait <= 60_000);
@@ -479,7 +479,9 @@ describe('promise 3: a flood stops at its limit', () => {
   });
 
   for (const which of ['connection', 'subject', 'room']) {
-    const limits = (on_exceed, rate, burst) => ({ [which]: { messages: rate, burst }, connection: { ...(which === 'connection' && { messages: rate, burst }), on_exceed } });
+    const limits = (on_exceed, messages, burst) => ({
+      [which]: { messages, burst }, connection: { ...(which === 'connection' && { messages, burst }), on_exceed },
+    });
     const joined = which === 'room' ? 0 : 1;  // a join is charged to the others
 
     test(`${which}: drop swallows without a word`, async (t) => {
@@ -511,7 +513,8 @@ describe('promise 3: a flood stops at its limit', () => {
       client.say(join('lobby'), ...Array.from({ length: 10 }, (_, i) => message('lobby', i)));
       assert.equal((await client.closed()).code, 1008);
       assert.ok(client.inbox.filter(({ type }) => type === 'message').length <= 3);
-      await gateway.logged('its end', (line) => line.event === 'connection_closed' && line.code === 1008 && line.reason === 'limit_exceeded');
+      await gateway.logged('its end', (line) =>
+        line.event === 'connection_closed' && line.code === 1008 && line.reason === 'limit_exceeded');
     });
   }
 
@@ -540,9 +543,10 @@ describe('promise 3: a flood stops at its limit', () => {
     const gateway = await startRooms(t, { route: { max_message: '64KiB' } });
     const most = 1024 + 1024;
     const fine = await roomPeer(t, gateway);
-    const empty = (count) => Buffer.concat([frame(text, '', { fin: false }), ...Array(count).fill(frame(continuation, '', { fin: false }))]);
+    const empty = (count) => Buffer.concat(
+      [frame(text, '', { fin: false }), ...Array(count).fill(frame(continuation, '', { fin: false }))]);
     fine.send(empty(most - 2), frame(continuation, JSON.stringify(join('lobby'))));
-    assert.deepEqual(await fine.hear(), { type: 'joined', room: 'lobby' });
+    assert.deepEqual(await fine.hear(), joined('lobby'));
     fine.send(empty(most));
     assert.equal((await fine.close()).code, 1008);
     for (const opcode of [ping, pong]) {

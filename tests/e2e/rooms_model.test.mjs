@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { numbers } from './harness/random.mjs';
-import { open, roomClient, startRooms } from './harness/rooms.mjs';
+import { error, joined, roomClient, startRooms } from './harness/rooms.mjs';
 import { until } from './harness/wait.mjs';
 
 const users = 20;
@@ -60,7 +60,7 @@ class Connection {
   join(room) {
     const id = this.ask('join', room);
     const allowed = rules[room].join(this.i);
-    this.expected.push(allowed ? { type: 'joined', room, id } : { type: 'error', code: 'access_denied', message: 'Access denied', room, id });
+    this.expected.push(allowed ? joined(room, { id }) : error('access_denied', { room, id }));
     if (allowed && !this.rooms.has(room)) this.rooms.set(room, []);
   }
 
@@ -78,8 +78,7 @@ class Connection {
       this.world.accepted.set(payload, { room, number: this.world.sent++ });
       this.rooms.get(room).push(payload);
     } else {
-      this.expected.push({ type: 'error', room, id, ...(allowed
-        ? { code: 'not_a_member', message: 'Not a member of the room' } : { code: 'access_denied', message: 'Access denied' }) });
+      this.expected.push(error(allowed ? 'not_a_member' : 'access_denied', { room, id }));
     }
   }
 

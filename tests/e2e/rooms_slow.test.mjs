@@ -48,7 +48,7 @@ async function publish(readers, enough) {
 
 describe('a member that stops reading', () => {
   test('is closed with 1013 when send_queue is full; the room goes on, and memory is flat', async (t) => {
-    const gateway = await startRooms(t, { rooms: [open('lobby')], route: { send_queue: '256KiB', max_message: '64KiB', stall_timeout: '60s' } });
+    const gateway = await startRooms(t, { route: { send_queue: '256KiB', stall_timeout: '60s' } });
     const readers = await roomClients(t, gateway, 4, ['lobby'], 'reader');
     const stopped = await stoppedPeers(t, gateway, 12);
     let rounds = 0;
@@ -60,7 +60,10 @@ describe('a member that stops reading', () => {
       return closed(gateway, 1013).length === stopped.length;
     });
     assert.equal(closed(gateway, 1013).length, stopped.length);
-    assert.ok(closed(gateway, 1013).every((line) => line.subject.startsWith('stopped-') && line.by === 'gateway' && line.reason === 'client_stalled'), JSON.stringify(closed(gateway, 1013)[0]));
+    for (const { subject, by, reason } of closed(gateway, 1013)) {
+      assert.match(subject, /^stopped-/);
+      assert.deepEqual([by, reason], ['gateway', 'client_stalled']);
+    }
     // Queues share what is published: all of it, kept for one, would be 24 MiB.
     assert.ok(most - before < 8 * kib * patience, `${most - before} KiB more`);
     await publish(readers, () => ++rounds > 100);

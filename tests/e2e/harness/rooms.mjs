@@ -130,6 +130,10 @@ export async function roomPeer(t, gateway, id = 'alice') {
   return peer;
 }
 
+export const join = (room, more = {}) => ({ type: 'join', room, ...more });
+export const leave = (room, more = {}) => ({ type: 'leave', room, ...more });
+export const message = (room, payload, more = {}) => ({ type: 'message', room, payload, ...more });
+export const joined = (room, more = {}) => ({ type: 'joined', room, ...more });
 export const error = (code, more = {}) => ({ type: 'error', code, message: sentences[code], ...more });
 
 const sentences = {
