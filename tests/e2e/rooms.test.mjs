@@ -609,3 +609,47 @@ describe('promise 4: after disconnects no membership is left', () => {
     assert.ok(grown < 3 * 1024 * patience, `${grown} KiB more after 19 200 joins`);
   });
 });
+
+describe('a connection without a backend', () => {
+  test("ends with the client's own code and the gateway's answer to it", async (t) => {
+    const gateway = await startRooms(t);
+    for (const code of [1000, 3000, 4999]) {
+      const client = await (await roomClient(t, gateway)).join('lobby');
+      assert.equal((await client.leaveFor(code)).code, code);
+      await gateway.logged('its end', (line) => line.event === 'connection_closed' && line.code === code && line.by === 'client');
+    }
+  });
+
+  test('ends with 4401 when its token does, and hears nothing after', async (t) => {
+    const gateway = await startRooms(t);
+    const now = Math.floor(Date.now() / 1000);
+    const leeway = 30;
+    const stays = await (await roomClient(t, gateway, 'stays')).join('lobby');
+    const ends = await roomClient(t, gateway, 'ends', { claims: { iat: now - 60, exp: now - leeway + 2 * patience } });
+    await ends.join('lobby');
+    await allHear([stays, ends], 'lobby', stays, 'both');
+    assert.equal((await ends.closed()).code, 4401);
+    await allHear([stays], 'lobby', stays, 'one');
+    assert.deepEqual(ends.inbox, []);
+  });
+
+  test('is drained with 1012', async (t) => {
+    const gateway = await startRooms(t, { drain: { spread: '0s', timeout: '5s' } });
+    const members = await roomClients(t, gateway, 8, ['lobby']);
+    gateway.signal('SIGTERM');
+    for (const member of members) {
+      const { code, reason } = await member.closed();
+      assert.equal(code, 1012);
+      assert.match(reason, /^retry_after_ms=\d+$/);
+    }
+    assert.deepEqual(await gateway.ended, { code: 0, signal: null });
+  });
+
+  test('gets the first subprotocol that carries no credential', async (t) => {
+    const gateway = await startRooms(t, { route: { subprotocols: ['rooms.v1', 'rooms.v2'] } });
+    const bearer = await guideToken('alice');
+    const client = await roomClient(t, gateway, 'alice', { bearer, protocols: ['other', 'rooms.v2', 'rooms.v1'] });
+    assert.equal(client.socket.protocol, 'rooms.v2');
+    await client.join('lobby');
+  });
+});

@@ -101,9 +101,9 @@ function read(text) {
   }
 }
 
-export async function roomClient(t, gateway, id = 'alice', { target = '/', claims, bearer, ...options } = {}) {
+export async function roomClient(t, gateway, id = 'alice', { target = '/', claims, bearer, protocols = [], ...options } = {}) {
   const its = bearer ?? (await guideToken(id, claims));
-  const socket = new WebSocket(`${gateway.url(target)}?token=${its}`, { perMessageDeflate: false, ...options });
+  const socket = new WebSocket(`${gateway.url(target)}?token=${its}`, protocols, { perMessageDeflate: false, ...options });
   atEnd(t, () => socket.terminate());
   const client = new RoomClient(socket, id);
   await within(`${id} to be connected`, new Promise((resolve, reject) => {
