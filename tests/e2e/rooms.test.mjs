@@ -2,14 +2,16 @@
 // kept for its own clients and tokens over four workers, and SECURITY 12, 13, 14 and 22.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { before, describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { suiteContext } from './harness/ending.mjs';
-import { ask, refused } from './harness/gateway.mjs';
+import { ask, refused, startGateway } from './harness/gateway.mjs';
+import { root } from './harness/output.mjs';
 import {
   error, guideToken, join, joined, leave, message, open, roomClient, roomClients, roomPeer, startRooms,
 } from './harness/rooms.mjs';
-import { rawToken } from './harness/tokens.mjs';
+import { rawToken, secret } from './harness/tokens.mjs';
 import { patience, sleep, until } from './harness/wait.mjs';
 import { frame, opcodes } from './harness/wire.mjs';
 
@@ -22,6 +24,31 @@ async function allHear(members, room, sender, payload) {
   sender.say(message(room, payload));
   for (const member of members) await member.expect(heard(room, sender.id, payload));
 }
+
+describe('the policy in deploy/policies/room-server.yaml', () => {
+  test("keeps the guide's promises for its own clients as it stands", async (t) => {
+    const text = readFileSync(`${root}/deploy/policies/room-server.yaml`, 'utf8');
+    const gateway = await startGateway(t, ({ port, adminPort }) =>
+      `${text.replace('0.0.0.0:8080', `127.0.0.1:${port}`)}\nadmin: { address: "127.0.0.1:${adminPort}" }\nworkers: 4\n`,
+    { env: { JWT_SECRET: secret } });
+    assert.equal((await refused(t, gateway, { target: '/?token=rubbish' })).status, 401);
+    const [boss, staff, guest] = await Promise.all(['u-17', 'u-23', 'u-1'].map((id) => roomClient(t, gateway, id)));
+    await boss.join('lobby', 'staff');
+    await staff.join('lobby', 'staff');
+    await guest.join('lobby');
+    guest.say(join('staff'), message('staff', 1), join('nowhere'));
+    await guest.expect(error('access_denied', { room: 'staff' }), error('access_denied', { room: 'staff' }),
+      error('access_denied', { room: 'nowhere' }));
+    await allHear([boss, staff], 'staff', boss, 'for staff');
+    staff.say(message('staff', 'not I'));
+    await staff.expect(error('access_denied', { room: 'staff' }));
+    for (let i = 0; i < 100; ++i) guest.say(message('lobby', i));
+    const answers = [];
+    while (answers.length < 100) answers.push(await guest.next());
+    const limited = answers.filter(({ code }) => code === 'rate_limited').length;
+    assert.ok(limited > 10 && limited <= 54, `${limited} of 100 were too many`);
+  });
+});
 
 describe('promise 1: who has no good token', () => {
   test('is refused before the connection is established', async (t) => {

@@ -155,14 +155,14 @@ class Gateway {
   }
 }
 
-// Starts a gateway and stops it after the test. `policy`: for policyOf(). Ports are the harness's,
-// unless the policy names them.
+// Starts a gateway and stops it after the test. `policy`: for policyOf(), or a function of the gateway
+// that returns the text of one. Ports are the harness's, unless the policy names them.
 export async function startGateway(t, policy, { files, env = {} } = {}) {
   for (let attempt = 1; ; ++attempt) {
     const gateway = new Gateway(t.name.replace(/[^A-Za-z0-9]+/g, '-').slice(0, 60));
     gateway.port = await freePort();
     gateway.adminPort = await freePort();
-    const all = {
+    const all = typeof policy === 'function' ? policy(gateway) : {
       listen: [{ address: `127.0.0.1:${gateway.port}` }],
       admin: { address: `127.0.0.1:${gateway.adminPort}` },
       ...policyOf(policy),
