@@ -614,6 +614,23 @@ describe('promise 4: after disconnects no membership is left', () => {
     });
   }
 
+  test('of clients that vanish while their joins wait', async (t) => {
+    const gateway = await startRooms(t, { rooms: [open('*')] });
+    const stays = await roomClients(t, gateway, 4, ['lobby'], 'stays');
+    await Promise.all(Array.from({ length: 60 }, async (_, i) => {
+      const peer = await roomPeer(t, gateway, `goes-${i}`);
+      // New rooms wait for their confirmation; so does the first member of a worker.
+      peer.say(join(`room-${i % 7}`), message(`room-${i % 7}`, i), join('lobby'), join(`own-${i}`), leave(`room-${i % 7}`));
+      if (i % 2) peer.socket.resetAndDestroy();
+      else peer.socket.end();
+    }));
+    await until('their ends', () => gateway.log.filter(({ event }) => event === 'connection_closed').length === 60);
+    await allHear(stays, 'lobby', stays[0], 'the rest');
+    const again = await roomClients(t, gateway, 8, ['room-0', 'room-6', 'own-1', 'own-2']);
+    for (const room of ['room-0', 'room-6', 'own-1', 'own-2']) await allHear(again, room, again[7], room);
+    for (const client of [...stays, ...again]) assert.deepEqual(await client.before(), [], 'each once');
+  });
+
   test('memory is flat over many rooms joined, left and lost with their members', async (t) => {
     const gateway = await startRooms(t, { rooms: [open('*')], log: { level: 'warn', format: 'json' } });
     const rooms = (round, client) => Array.from({ length: 100 }, (_, i) => `${'room'.repeat(20)}-${round}-${client}-${i}`);
