@@ -35,6 +35,8 @@ bool has_element(const json_t* array, const Scalar& scalar) {
   return false;
 }
 
+constexpr std::string_view subject_claim = "sub";
+
 // What a claim test looks at: a claim, or the subject, which is no claim of its token (it has the
 // authenticator's prefix). Strings are in `text` alone.
 struct Operand {
@@ -43,7 +45,7 @@ struct Operand {
 };
 
 Operand operand_of(std::string_view claim, const Principal& principal) {
-  if (claim == "sub") return {principal.subject, nullptr};
+  if (claim == subject_claim) return {principal.subject, nullptr};
   const json_t* value = principal.claims.find(claim);
   if (json_is_string(value)) return {string_of(value), nullptr};
   return {std::nullopt, value};
@@ -216,6 +218,28 @@ bool holds(const Condition& condition, const Principal& principal, Captures capt
       return !child_holds(condition.children.front());
   }
   return false;
+}
+
+LooksAt looks_at(const Condition& condition) {
+  switch (condition.kind) {
+    case Condition::Kind::Everyone:
+    case Condition::Kind::Nobody:
+      return LooksAt::Nothing;
+    case Condition::Kind::Subjects:
+      return LooksAt::Subject;
+    case Condition::Kind::Equals:
+    case Condition::Kind::In:
+    case Condition::Kind::Contains:
+    case Condition::Kind::Capability:
+      return condition.claim == subject_claim ? LooksAt::Subject : LooksAt::Claims;
+    case Condition::Kind::All:
+    case Condition::Kind::Any:
+    case Condition::Kind::Not:
+      break;
+  }
+  LooksAt most = LooksAt::Nothing;
+  for (const Condition& child : condition.children) most = std::max(most, looks_at(child));
+  return most;
 }
 
 const Condition* deciding(const Condition& condition, const Principal& principal, Captures captures,

@@ -47,6 +47,10 @@ inline constexpr std::size_t capability_actions_max = 8;
 bool holds(const Condition& condition, const Principal& principal, Captures captures = {},
            const RoomRequest* room = nullptr);
 
+// How much of a principal an answer may depend on, so that no more is kept. More is greater.
+enum class LooksAt : std::uint8_t { Nothing, Subject, Claims };
+LooksAt looks_at(const Condition& condition);
+
 // The innermost condition that decided, for `explain`: of an `all` that failed the first that did,
 // of an `any` that held the first that did. A `not` is not looked into: inside, yes means no. Never
 // null.

@@ -1,5 +1,7 @@
 #include "auth/permissions.h"
 
+#include <algorithm>
+
 namespace auth {
 namespace {
 
@@ -30,6 +32,14 @@ bool may(std::span<const RoomRule> rules, const Principal& principal, const Room
   // The first of a name is the one that counts.
   captures.insert(captures.end(), path.begin(), path.end());
   return holds(condition, principal, captures, &request);
+}
+
+LooksAt looks_at(std::span<const RoomRule> rules) {
+  LooksAt most = LooksAt::Nothing;
+  for (const RoomRule& rule : rules) {
+    most = std::max({most, looks_at(rule.join), looks_at(rule.publish)});
+  }
+  return most;
 }
 
 RoomDecision decide(std::span<const RoomRule> rules, const Principal& principal,

@@ -27,6 +27,9 @@ struct RoomRule {
 bool may(std::span<const RoomRule> rules, const Principal& principal, const RoomRequest& request,
          Captures path = {});
 
+// The most that any answer to may() may depend on.
+LooksAt looks_at(std::span<const RoomRule> rules);
+
 struct RoomDecision {
   bool allowed = false;
   const RoomRule* rule = nullptr;        // null: none matched

@@ -1,6 +1,7 @@
 #include "gateway/conversation.h"
 
 #include <algorithm>
+#include <span>
 
 #include "gateway/refusal.h"
 #include "gateway/room_key.h"
@@ -27,19 +28,28 @@ proxy::SharedOctets text_frame(std::string_view json) {
   return proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, json));
 }
 
+// No more than the rules look at: a claims set costs as much as all else of an idle member.
+std::unique_ptr<const auth::Principal> kept(auth::Principal principal,
+                                            std::span<const auth::RoomRule> rules) {
+  const auto needed = auth::looks_at(rules);
+  if (needed == auth::LooksAt::Nothing) return nullptr;
+  if (needed == auth::LooksAt::Subject) principal.claims = {};
+  return std::make_unique<const auth::Principal>(std::move(principal));
+}
+
 }  // namespace
 
-Conversation::Conversation(Host& host, RoomServices services, const Route& route,
+Conversation::Conversation(Host& host, const RoomServices& services, const Route& route,
                            auth::Principal principal, std::string path)
     : host_(host),
       services_(services),
       route_(route),
-      settings_(*route.rooms),
-      principal_(std::move(principal)),
-      key_prefix_octets_(key_of({}).size()) {
+      principal_(kept(std::move(principal), route.rooms->rules)),
+      key_prefix_octets_(static_cast<std::uint32_t>(key_of({}).size())) {
   if (route.path.capture_names().empty()) return;
-  path_ = std::move(path);
-  route.path.matches(path_, captures_);
+  auto captured = std::make_unique<Path>(std::move(path));
+  route.path.matches(captured->text, captured->captures);
+  path_ = std::move(captured);
 }
 
 Verdict Conversation::from_client(const Message& message) {
@@ -56,7 +66,7 @@ Verdict Conversation::from_backend(const Message& message) {
 Verdict Conversation::judge_envelope(const Message& message) {
   if (message.opcode != proxy::Opcode::Text) return refuse(RoomError::BadMessage, {}, {});
   const bool has_backend = route_.backend != nullptr;
-  auto envelope = services_.reader.read(message.payload, {settings_.other_passes, has_backend});
+  auto envelope = services_.reader.read(message.payload, {settings().other_passes, has_backend});
   if (!envelope) return refuse(RoomError::BadMessage, {}, envelope.error().id);
   switch (envelope->type) {
     case Envelope::Type::Join:
@@ -77,7 +87,7 @@ Verdict Conversation::judge_backend_envelope(std::string_view text) {
   const auto read = services_.reader.read_from_backend(text);
   if (read.kind == Kind::Free) return pass;
   if (read.kind == Kind::Dropped) return drop_from_backend();
-  if (read.kind == Kind::Broadcast && settings_.backend_broadcast) {
+  if (read.kind == Kind::Broadcast && settings().backend_broadcast) {
     auto frame = text_frame(room_message(read.room, {}, read.payload));
     if (!services_.rooms.publish(key_of(read.room), std::move(frame))) {
       host_.refused(name_of(RoomError::Unavailable), read.room);  // nobody is there to be told
@@ -85,7 +95,7 @@ Verdict Conversation::judge_backend_envelope(std::string_view text) {
     return swallow;
   }
   // A backend that answers leaves itself says so to one that is no member any more.
-  if (settings_.backend_acknowledges && read.type == "left") return pass;
+  if (settings().backend_acknowledges && read.type == "left") return pass;
   return member_of(read.room) ? pass : swallow;
 }
 
@@ -95,7 +105,7 @@ Verdict Conversation::judge_action(const Message& message) {
   using Kind = EnvelopeReader::Action::Kind;
   EnvelopeReader::Action action{Kind::Other, {}};
   if (message.opcode == proxy::Opcode::Text) {
-    action = services_.reader.read_action(message.payload, *settings_.json);
+    action = services_.reader.read_action(message.payload, *settings().json);
   }
   switch (action.kind) {
     case Kind::Join:
@@ -105,7 +115,7 @@ Verdict Conversation::judge_action(const Message& message) {
     case Kind::Publish:
       return publish(action.room, {}, {});
     case Kind::Other:
-      return settings_.json->other_passes ? pass : deny("other_denied", {});
+      return settings().json->other_passes ? pass : deny("other_denied", {});
     case Kind::BadRoom:
     case Kind::Unreadable:
       return refuse(RoomError::BadMessage, {}, {});
@@ -115,7 +125,7 @@ Verdict Conversation::judge_action(const Message& message) {
 
 Verdict Conversation::judge_backend_action(std::string_view text) {
   bool dropped = false;
-  const auto room = services_.reader.read_room(text, *settings_.json, dropped);
+  const auto room = services_.reader.read_room(text, *settings().json, dropped);
   if (dropped) return drop_from_backend();
   return !room || member_of(*room) ? pass : swallow;
 }
@@ -126,7 +136,7 @@ Verdict Conversation::join(std::string_view room, std::string_view id) {
   // The message that was held is judged again: its answer has been given, the backend is left.
   if (pending_ && pending_->verdict) return *std::exchange(pending_, nullptr)->verdict;
   if (!may(auth::RoomAction::Join, room)) return refuse(RoomError::AccessDenied, room, id);
-  if (!find(room) && memberships().size() >= settings_.rooms_per_connection_max) {
+  if (!find(room) && memberships().size() >= settings().rooms_per_connection_max) {
     return refuse(RoomError::TooManyRooms, room, id);
   }
   auto key = key_of(room);
@@ -167,22 +177,22 @@ Verdict Conversation::publish(std::string_view room, std::string_view id,
   if (!may_publish(room)) return refuse(RoomError::AccessDenied, room, id);
   const auto* membership = find(room);
   if (!membership || !membership->joined()) return refuse(RoomError::NotAMember, room, id);
-  if (settings_.room_messages.limited()) {
-    auto wait =
-        services_.ledger.take_room_message(membership->key(), settings_.room_messages, host_.now());
+  if (settings().room_messages.limited()) {
+    auto wait = services_.ledger.take_room_message(membership->key(), settings().room_messages,
+                                                   host_.now());
     if (wait > wait.zero()) return exceed_room(wait, room, id);
   }
-  if (settings_.deliver == Deliver::Backend) return pass;
+  if (settings().deliver == Deliver::Backend) return pass;
   return hand_out(*membership, room, id, payload);
 }
 
 Verdict Conversation::hand_out(const Rooms::Membership& membership, std::string_view room,
                                std::string_view id, std::string_view payload) {
-  auto frame = text_frame(room_message(room, principal_.subject, payload));
+  auto frame = text_frame(room_message(room, host_.subject(), payload));
   if (!services_.rooms.publish(membership, std::move(frame))) {
     return refuse(RoomError::Unavailable, room, id);
   }
-  return settings_.deliver == Deliver::Both ? pass : swallow;
+  return settings().deliver == Deliver::Both ? pass : swallow;
 }
 
 Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,
@@ -203,7 +213,7 @@ Verdict Conversation::refuse(RoomError error, std::string_view room, std::string
 // Without a word: the protocol is not the gateway's.
 Verdict Conversation::deny(std::string_view reason, std::string_view room) {
   host_.refused(reason, room);
-  return settings_.json->close_on_denied ? verdict_of(Goodbye::MessageDenied) : swallow;
+  return settings().json->close_on_denied ? verdict_of(Goodbye::MessageDenied) : swallow;
 }
 
 Verdict Conversation::drop_from_backend() {
@@ -232,15 +242,19 @@ Verdict Conversation::tell_backend() const { return route_.backend ? pass : swal
 // --- who is where ---
 
 bool Conversation::may(auth::RoomAction action, std::string_view room) const {
-  return auth::may(settings_.rules, principal_, {room, action}, captures_);
+  static const auth::Principal anybody;
+  const auth::Principal& principal = principal_ ? *principal_ : anybody;
+  const auth::Captures captures = path_ ? auth::Captures(path_->captures) : auth::Captures();
+  return auth::may(settings().rules, principal, {room, action}, captures);
 }
 
 bool Conversation::may_publish(std::string_view room) {
-  if (latest_publish_.room != room) {
-    latest_publish_.allowed = may(auth::RoomAction::Publish, room);
-    latest_publish_.room = room;
+  if (!latest_publish_) latest_publish_ = std::make_unique<PublishVerdict>();
+  if (latest_publish_->room != room) {
+    latest_publish_->allowed = may(auth::RoomAction::Publish, room);
+    latest_publish_->room = room;
   }
-  return latest_publish_.allowed;
+  return latest_publish_->allowed;
 }
 
 const Rooms::Membership* Conversation::find(std::string_view room) const {
@@ -259,7 +273,7 @@ bool Conversation::member_of(std::string_view room) const {
 }
 
 std::string Conversation::key_of(std::string_view room) const {
-  return room_key(settings_.space, room);
+  return room_key(settings().space, room);
 }
 
 }  // namespace gateway

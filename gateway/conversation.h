@@ -35,6 +35,7 @@ class Conversation final : private Rooms::Member {
   class Host {
    public:
     virtual proxy::MonotonicTime now() = 0;
+    virtual std::string_view subject() = 0;            // of the client
     virtual void tell(proxy::SharedOctets frame) = 0;  // a whole frame for the client
     virtual void resume() = 0;                         // the client's held message is judged again
     virtual void starve() = 0;  // the worker has too much to deliver: the client is to go
@@ -47,10 +48,10 @@ class Conversation final : private Rooms::Member {
     ~Host() = default;
   };
 
-  // `route` has rooms and outlives it. `path`: what was asked for, decoded; it is matched again
-  // for what the route captures of it.
-  Conversation(Host& host, RoomServices services, const Route& route, auth::Principal principal,
-               std::string path);
+  // `route` has rooms; it and the services outlive it. `path`: what was asked for, decoded; it is
+  // matched again for what the route captures of it.
+  Conversation(Host& host, const RoomServices& services, const Route& route,
+               auth::Principal principal, std::string path);
 
   proxy::Verdict from_client(const proxy::Message& message);
   proxy::Verdict from_backend(const proxy::Message& message);
@@ -71,6 +72,11 @@ class Conversation final : private Rooms::Member {
     std::string room;
     std::string id;
     std::optional<proxy::Verdict> verdict = std::nullopt;  // once it is answered
+  };
+  // The path that was asked for, and what the route captures of it.
+  struct Path {
+    std::string text;
+    std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into it
   };
   // The latest that was asked: most clients go on talking where they talk.
   struct PublishVerdict {
@@ -106,22 +112,22 @@ class Conversation final : private Rooms::Member {
   const Rooms::Membership* find(std::string_view room) const;
   bool member_of(std::string_view room) const;
   std::string key_of(std::string_view room) const;
-  bool silent() const { return settings_.json.has_value(); }
-  bool answers_joins() const { return !silent() && !settings_.backend_acknowledges; }
+  const RoomSettings& settings() const { return *route_.rooms; }
+  bool silent() const { return settings().json.has_value(); }
+  bool answers_joins() const { return !silent() && !settings().backend_acknowledges; }
   proxy::Verdict tell_backend() const;
 
+  // Most clients listen most of the time, so what only some need is made for them.
   Host& host_;
-  RoomServices services_;
+  const RoomServices& services_;
   const Route& route_;
-  const RoomSettings& settings_;
-  auth::Principal principal_;
-  std::string path_;
-  std::vector<std::pair<std::string_view, std::string_view>> captures_;  // views into path_
-  std::size_t key_prefix_octets_;                                        // of a key before the room
+  std::unique_ptr<const auth::Principal> principal_;  // null: the rules do not look at it
+  std::unique_ptr<const Path> path_;                  // null: the route captures nothing of it
   std::unique_ptr<PendingJoin> pending_;
-  PublishVerdict latest_publish_;
+  std::unique_ptr<PublishVerdict> latest_publish_;
   proxy::MonotonicTime errors_since_{};
-  std::uint32_t errors_ = 0;  // told since errors_since_
+  std::uint32_t errors_ = 0;         // told since errors_since_
+  std::uint32_t key_prefix_octets_;  // of a key before the room
 };
 
 }  // namespace gateway

@@ -26,8 +26,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual proxy::FlushList& flushes() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
-    virtual RoomServices room_services() = 0;
-    virtual void retire(Session& session) = 0;  // the last call
+    virtual const RoomServices& room_services() = 0;  // outlive the session
+    virtual void retire(Session& session) = 0;        // the last call
 
    protected:
     ~Host() = default;
@@ -56,6 +56,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void on_client_gone() override;
   void on_gone() override;
 
+  std::string_view subject() override { return identity_.subject; }
   proxy::MonotonicTime now() override { return host_.timers().now().monotonic; }
   void tell(proxy::SharedOctets frame) override { relay_.tell(std::move(frame)); }
   void resume() override { relay_.resume(); }

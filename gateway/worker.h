@@ -62,7 +62,7 @@ class Worker final : private proxy::Listener::Observer,
   bool draining() override { return draining_; }
   Audit& audit() override { return audit_; }
   RefusalSampler& refusals() override { return refusals_; }
-  RoomServices room_services() override { return {rooms_, reader_, ledger_}; }
+  const RoomServices& room_services() override { return room_services_; }
   unsigned worker_index() override { return index_; }
   void on_admitted(AdmittedClient client) override;
   void retire(Admission& admission) override;
@@ -85,6 +85,7 @@ class Worker final : private proxy::Listener::Observer,
   proxy::Mailbox mailbox_;
   Rooms rooms_;
   EnvelopeReader reader_;
+  const RoomServices room_services_{rooms_, reader_, ledger_};
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first

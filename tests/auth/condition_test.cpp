@@ -342,6 +342,23 @@ TEST_SUITE("Conditions") {
     CHECK(deciding(yes, alice) == &yes);
   }
 
+  TEST_CASE("what an answer may depend on is known before anybody is asked about") {
+    using auth::looks_at;
+    using auth::LooksAt;
+    const Condition plan = claim("plan", Kind::Equals, {text("pro")});
+    CHECK(looks_at(of(Kind::Everyone)) == LooksAt::Nothing);
+    CHECK(looks_at(of(Kind::Nobody)) == LooksAt::Nothing);
+    CHECK(looks_at(subjects({"idp:alice"})) == LooksAt::Subject);
+    CHECK(looks_at(claim("sub", Kind::Equals, {text("idp:alice")})) == LooksAt::Subject);
+    CHECK(looks_at(plan) == LooksAt::Claims);
+    CHECK(looks_at(claim("teams", Kind::Contains, {text("red")})) == LooksAt::Claims);
+    CHECK(looks_at(claim("level", Kind::In, {Scalar(std::int64_t{3})})) == LooksAt::Claims);
+    CHECK(looks_at(claim("rooms", Kind::Capability, {})) == LooksAt::Claims);
+    CHECK(looks_at(combined(Kind::Not, {plan})) == LooksAt::Claims);
+    CHECK(looks_at(combined(Kind::Any, {of(Kind::Everyone), plan})) == LooksAt::Claims);
+    CHECK(looks_at(combined(Kind::All, {subjects({"x"}), of(Kind::Nobody)})) == LooksAt::Subject);
+  }
+
   TEST_CASE("a condition is described as the policy writes it") {
     const std::pair<Condition, const char*> descriptions[] = {
         {yes, "everyone"},

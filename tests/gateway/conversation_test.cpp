@@ -8,6 +8,7 @@
 #include "gateway/exchange.h"
 #include "gateway/refusal.h"
 #include "proxy/octets.h"
+#include "tests/auth/json_text.h"
 #include "tests/fakes/frames.h"
 
 using namespace std::chrono_literals;
@@ -81,16 +82,19 @@ struct House {
   gateway::Rooms rooms{0, port};
   gateway::EnvelopeReader reader;
   gateway::Ledger ledger{1000};
+  const gateway::RoomServices services{rooms, reader, ledger};
 
   House() { exchange.add_worker(rooms); }
 };
 
 class Client final : public gateway::Conversation::Host {
  public:
-  Client(House& house, const gateway::Route& route, std::string subject, std::string path = "/chat")
+  Client(House& house, const gateway::Route& route, std::string subject, std::string path = "/chat",
+         std::string_view claims_json = "{}")
       : route_(route),
-        conversation(*this, {house.rooms, house.reader, house.ledger}, route,
-                     principal(std::move(subject)), std::move(path)) {}
+        subject_(subject),
+        conversation(*this, house.services, route, principal(subject, claims_json),
+                     std::move(path)) {}
 
   Verdict say(std::string_view text) { return say(proxy::Opcode::Text, text); }
   Verdict say(proxy::Opcode opcode, std::string_view text) {
@@ -121,13 +125,15 @@ class Client final : public gateway::Conversation::Host {
   Strings refusals;
 
  private:
-  static auth::Principal principal(std::string subject) {
+  static auth::Principal principal(std::string subject, std::string_view claims_json) {
     auth::Principal made;
     made.subject = std::move(subject);
+    made.claims = claims(claims_json);
     return made;
   }
 
   proxy::MonotonicTime now() override { return time; }
+  std::string_view subject() override { return subject_; }
   void tell(proxy::SharedOctets frame) override { octets_ += *frame; }
   void resume() override { ++resumed; }
   void starve() override { starved = true; }
@@ -147,6 +153,7 @@ class Client final : public gateway::Conversation::Host {
   }
 
   const gateway::Route& route_;
+  const std::string subject_;
   std::string octets_;
 
  public:
@@ -286,6 +293,19 @@ TEST_SUITE("rooms: joining and leaving") {
     carol.say(R"({"type":"message","room":"public-1","payload":1})");
     CHECK(alice.told().empty());
     CHECK(house.rooms.members("space:blue:room:public-1") == 1);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a rule may look at a claim, also behind one that does not") {
+    auth::Condition of_plan = condition(auth::Condition::Kind::Equals);
+    of_plan.claim = "plan";
+    of_plan.values = {auth::Scalar("pro"s)};
+    route.rooms->rules = {rule("public-*", everyone, everyone), rule("pro-*", of_plan, nobody)};
+    Client carol{house, route, "carol", "/chat", R"({"plan":"pro"})"};
+    Client dave{house, route, "dave", "/chat", R"({"plan":"free"})"};
+    carol.say(R"({"type":"join","room":"pro-1"})");
+    dave.say(R"({"type":"join","room":"pro-1"})");
+    CHECK(carol.refusals.empty());
+    CHECK(dave.refusals == Strings{"access_denied pro-1"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "what the path captured serves in the rules") {

@@ -71,7 +71,7 @@ class Fixture final : public gateway::Session::Host {
   proxy::FlushList& flushes() override { return flushes_; }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
-  gateway::RoomServices room_services() override { return {rooms_, reader_, ledger_}; }
+  const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
   gateway::Session& session() { return *session_; }
@@ -127,6 +127,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::Exchange exchange_;
   gateway::Rooms rooms_{0, exchange_};
   gateway::EnvelopeReader reader_;
+  const gateway::RoomServices room_services_{rooms_, reader_, ledger_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
   proxy::RelaySettings settings_;
