@@ -411,8 +411,9 @@ void Connection::watch_unsent() {
 
 // A peer that would make the whole process wait too much is let go, as one that waits too much
 // itself.
-void Connection::count_waiting(std::size_t octets) {
+void Connection::count_waiting(std::size_t waiting) {
   auto* budget = settings_.queue_budget;
+  auto octets = waiting > queue_free_octets ? waiting - queue_free_octets : 0;
   if (!budget || octets == counted_octets_) return;
   if (octets < counted_octets_) {
     budget->release_queued(counted_octets_ - octets);
@@ -523,6 +524,7 @@ void Connection::lose(Ending ending) {
   patience_.disarm();
   if (held_) held_->due.disarm();
   transport_.reset();
+  count_waiting(0);
   if (was_open) observer_.on_ending(*this, ending);
   observer_.on_gone(*this);
 }

@@ -168,7 +168,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void empty_outbox();
   std::size_t unsent() const { return transport_->unsent() + outbox_octets_; }
   void watch_unsent();
-  void count_waiting(std::size_t octets);
+  void count_waiting(std::size_t waiting);
   void overflow();
   void on_heartbeat();
   void on_patience();
@@ -208,7 +208,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
       assembly_;                      // with whole_messages: of the one that comes in parts
   std::vector<SharedOctets> outbox_;  // queued frames, in order
   std::size_t outbox_octets_ = 0;
-  std::size_t counted_octets_ = 0;  // by the queue budget
+  std::size_t counted_octets_ = 0;  // by the queue budget, beyond queue_free_octets
 };
 
 }  // namespace proxy

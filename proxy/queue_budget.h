@@ -6,6 +6,10 @@
 
 namespace proxy {
 
+// What one peer may leave waiting uncounted: those who hold much must not get those closed who hold
+// next to nothing, and most that ever wait take no part in the count.
+inline constexpr std::size_t queue_free_octets = 16 * 1024;
+
 class QueueBudget {
  public:
   // False: there would be too much, and nothing is reserved. From any thread.

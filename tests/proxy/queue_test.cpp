@@ -48,7 +48,8 @@ struct BudgetFixture {
   struct Pair : RelayFixture {
     explicit Pair(SmallBudget& budget)
         : RelayFixture([&] {
-            auto settings = small_queue();
+            auto settings = relay_settings();
+            settings.backend.unsent_octets_high = settings.client.unsent_octets_high = 1 << 20;
             settings.client.queue_budget = settings.backend.queue_budget = &budget;
             return settings;
           }()) {
@@ -185,39 +186,59 @@ TEST_SUITE("queued frames") {
 }
 
 TEST_SUITE("queued frames: the whole process") {
+  constexpr std::size_t uncounted = proxy::queue_free_octets;
+
   TEST_CASE_FIXTURE(BudgetFixture, "what waits is counted until it has gone") {
     Pair pair(budget);
-    pair.tell(60);
+    pair.tell(uncounted + 60);
     CHECK(budget.reserved == 60);
     pair.tell(30);
     CHECK(budget.reserved == 90);
-    pair.client->take(60);
-    CHECK(budget.reserved == 30);
-    pair.client->take(pair.client->unsent);
+    pair.client->take(uncounted + 60);
     CHECK(budget.reserved == 0);
   }
 
   TEST_CASE_FIXTURE(BudgetFixture, "what a frame of the other side leaves waiting is counted too") {
     Pair pair(budget);
-    pair.client->send(masked(0x82, "12345678"));
-    CHECK(budget.reserved == masked(0x82, "12345678").size());
+    auto frame = masked(0x82, std::string(uncounted, 'x'));
+    pair.client->send(frame);
+    CHECK(budget.reserved == frame.size() - uncounted);
   }
 
   TEST_CASE_FIXTURE(BudgetFixture, "over it the peer that would wait is told 1013, nobody else") {
     Pair first(budget);
     Pair second(budget);
-    first.tell(60);
-    second.tell(60);
+    first.tell(uncounted + 60);
+    second.tell(uncounted + 60);
     second.pass(0ms);
     CHECK(second.gate.told == 1013);
     first.pass(0ms);
     CHECK(first.relay.open());
   }
 
-  TEST_CASE_FIXTURE(BudgetFixture, "a peer that is gone waits for nothing") {
+  TEST_CASE_FIXTURE(BudgetFixture,
+                    "who waits for little is not let go because others hold it all") {
+    Pair greedy(budget);
+    Pair modest(budget);
+    greedy.tell(uncounted + 100);
+    modest.tell(uncounted);
+    modest.pass(0ms);
+    CHECK(modest.relay.open());
+  }
+
+  TEST_CASE_FIXTURE(BudgetFixture,
+                    "a peer that is gone waits for nothing, though the other is there") {
+    Pair pair(budget);
+    pair.tell(uncounted + 60);
+    pair.client->vanish();
+    CHECK_FALSE(pair.gate.gone);
+    CHECK(budget.reserved == 0);
+  }
+
+  TEST_CASE_FIXTURE(BudgetFixture, "nor does one that was dropped") {
     {
       Pair pair(budget);
-      pair.tell(60);
+      pair.tell(uncounted + 60);
     }
     CHECK(budget.reserved == 0);
   }
