@@ -12,6 +12,9 @@ namespace {
 // Places for queued frames that stay with a connection. What a slow reader has taken at last must
 // not go on costing memory that nobody counts.
 constexpr std::size_t outbox_kept_max = 16;
+
+// Copying this much costs less than the wakeup of a peer that would be sent it at once.
+constexpr std::size_t put_off_octets_max = 4096;
 }  // namespace
 
 // What one read has for the other side: views into the receive buffer, as long as they can be, and
@@ -345,10 +348,28 @@ void Connection::set_paused(Pause reason, bool paused) {
 
 void Connection::send(std::span<const std::string_view> frames) {
   if (state_ != State::Open) return;
+  if (settings_.whole_messages && put_off(frames)) return;
   write_outbox();
   for (auto octets : frames) written_octets_ += octets.size();
   transport_->write(frames);
   watch_unsent();
+}
+
+// Judging a message takes longer than sending it. Written one by one as they were judged, each
+// would wake a peer that had gone to sleep since the last; together they find it awake. False: too
+// long.
+bool Connection::put_off(std::span<const std::string_view> frames) {
+  std::size_t octets = 0;
+  for (auto frame : frames) octets += frame.size();
+  if (octets > put_off_octets_max) return false;
+  std::string copy;
+  copy.reserve(octets);
+  for (auto frame : frames) copy += frame;
+  written_octets_ += octets;
+  outbox_octets_ += octets;
+  outbox_.push_back(share(std::move(copy)));
+  flush_later();
+  return true;
 }
 
 void Connection::queue(SharedOctets frame) {

@@ -99,6 +99,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   // Begins to read. `early`: octets that came behind the handshake. May call the observer.
   void start(std::string_view early);
 
+  // Whole frames, at once. With whole_messages a few small ones wait for the end of the iteration.
   void send(std::span<const std::string_view> frames);
 
   // A whole frame that waits, by reference, for the end of the iteration, or for as long as the
@@ -162,6 +163,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void on_close(std::string_view body);
   bool control_frames_flood();
 
+  bool put_off(std::span<const std::string_view> frames);
   void write(std::string_view frame);
   void flush() override;
   void write_outbox();

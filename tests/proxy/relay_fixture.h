@@ -98,8 +98,15 @@ struct RelayFixture {
     auto now = timers.now();
     timers.advance_to({now.monotonic + time, now.wall + time});
   }
-  Frames at_client() { return read_frames(client->read()); }
-  Frames at_backend() { return read_frames(backend->read()); }
+  // What each got by the end of the iteration.
+  Frames at_client() { return at(*client); }
+  Frames at_backend() { return at(*backend); }
+
+ private:
+  Frames at(Peer& peer) {
+    flushes.flush();
+    return read_frames(peer.read());
+  }
 };
 
 }  // namespace tests

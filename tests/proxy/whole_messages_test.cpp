@@ -47,6 +47,7 @@ TEST_SUITE("whole messages") {
     auto frame = masked(0x81, "Hello");
     client->send(frame);
     CHECK(gate.judged == Strings{"tHello"});
+    flushes.flush();
     CHECK(backend->received == frame);
   }
 
@@ -54,7 +55,30 @@ TEST_SUITE("whole messages") {
     auto frame = unmasked(0x82, "\xff\x00"s);
     backend->send(frame);
     CHECK(gate.judged == Strings{"b\xff\x00"s});
+    flushes.flush();
     CHECK(client->received == frame);
+  }
+
+  TEST_CASE_FIXTURE(WholeFixture, "small messages of one iteration go on in one write, in order") {
+    client->send(masked(0x81, "one"));
+    client->send(masked(0x81, "two"));
+    CHECK(backend->writes == 0);
+    flushes.flush();
+    CHECK(backend->writes == 1);
+    CHECK(at_backend_payloads() == Strings{"one", "two"});
+  }
+
+  TEST_CASE_FIXTURE(WholeFixture, "one that costs more to copy than to send goes on at once") {
+    client->send(masked(0x81, "small"));
+    client->send(masked(0x81, std::string(5'000, 'x')));
+    CHECK(backend->writes == 2);
+    CHECK(at_backend_payloads() == Strings{"small", std::string(5'000, 'x')});
+  }
+
+  TEST_CASE_FIXTURE(WholeFixture, "what a side said before its end reaches the other") {
+    client->send(masked(0x81, "last"));
+    client->vanish();
+    REQUIRE(at_backend_payloads().size() == 2);  // and the Close
   }
 
   TEST_CASE_FIXTURE(WholeFixture, "nothing of a message goes on before all of it is here") {
