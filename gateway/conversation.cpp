@@ -178,8 +178,8 @@ Verdict Conversation::publish(std::string_view room, std::string_view id,
   const auto* membership = find(room);
   if (!membership || !membership->joined()) return refuse(RoomError::NotAMember, room, id);
   if (settings().room_messages.limited()) {
-    auto wait = services_.ledger.take_room_message(membership->key(), settings().room_messages,
-                                                   host_.now());
+    auto wait =
+        services_.ledger.take_message(name_of_spoken(), settings().room_messages, host_.now());
     if (wait > wait.zero()) return exceed_room(wait, room, id);
   }
   if (settings().deliver == Deliver::Backend) return pass;
@@ -249,12 +249,18 @@ bool Conversation::may(auth::RoomAction action, std::string_view room) const {
 }
 
 bool Conversation::may_publish(std::string_view room) {
-  if (!latest_publish_) latest_publish_ = std::make_unique<PublishVerdict>();
-  if (latest_publish_->room != room) {
-    latest_publish_->allowed = may(auth::RoomAction::Publish, room);
-    latest_publish_->room = room;
+  if (!spoken_ || spoken_->room != room) {
+    spoken_.reset(new SpokenRoom{std::string(room), may(auth::RoomAction::Publish, room), {}});
   }
-  return latest_publish_->allowed;
+  return spoken_->allowed;
+}
+
+const Ledger::Name& Conversation::name_of_spoken() {
+  if (!spoken_->name) {
+    spoken_->key = key_of(spoken_->room);
+    spoken_->name = services_.ledger.room_name(spoken_->key);
+  }
+  return *spoken_->name;
 }
 
 const Rooms::Membership* Conversation::find(std::string_view room) const {

@@ -78,10 +78,12 @@ class Conversation final : private Rooms::Member {
     std::string text;
     std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into it
   };
-  // The latest that was asked: most clients go on talking where they talk.
-  struct PublishVerdict {
+  // The room that was spoken in latest: most clients go on talking where they talk.
+  struct SpokenRoom {
     std::string room;
     bool allowed = false;
+    std::string key;
+    std::optional<Ledger::Name> name = std::nullopt;  // in the ledger; views the key
   };
 
   void deliver(const proxy::SharedOctets& frame) override { host_.tell(frame); }
@@ -109,6 +111,7 @@ class Conversation final : private Rooms::Member {
 
   bool may(auth::RoomAction action, std::string_view room) const;
   bool may_publish(std::string_view room);
+  const Ledger::Name& name_of_spoken();
   const Rooms::Membership* find(std::string_view room) const;
   bool member_of(std::string_view room) const;
   std::string key_of(std::string_view room) const;
@@ -124,7 +127,7 @@ class Conversation final : private Rooms::Member {
   std::unique_ptr<const auth::Principal> principal_;  // null: the rules do not look at it
   std::unique_ptr<const Path> path_;                  // null: the route captures nothing of it
   std::unique_ptr<PendingJoin> pending_;
-  std::unique_ptr<PublishVerdict> latest_publish_;
+  std::unique_ptr<SpokenRoom> spoken_;
   proxy::MonotonicTime errors_since_{};
   std::uint32_t errors_ = 0;         // told since errors_since_
   std::uint32_t key_prefix_octets_;  // of a key before the room

@@ -133,22 +133,13 @@ Ledger::Name Ledger::subject_name(std::size_t route, std::string_view subject) c
   return name_of(Kind::SubjectMessages, route, subject);
 }
 
-std::chrono::milliseconds Ledger::take_subject_message(const Name& subject,
-                                                       const auth::RateLimit& limit, Time now) {
-  if (!limit.limited()) return std::chrono::milliseconds::zero();
-  return take(subject, limit, now);
+Ledger::Name Ledger::room_name(std::string_view room_key) const {
+  return name_of(Kind::RoomMessages, 0, room_key);
 }
 
-std::chrono::milliseconds Ledger::take_subject_message(std::size_t route, std::string_view subject,
-                                                       const auth::RateLimit& limit, Time now) {
-  if (!limit.limited()) return std::chrono::milliseconds::zero();
-  return take(subject_name(route, subject), limit, now);
-}
-
-std::chrono::milliseconds Ledger::take_room_message(std::string_view room_key,
-                                                    const auth::RateLimit& limit, Time now) {
-  if (!limit.limited()) return std::chrono::milliseconds::zero();
-  return take(name_of(Kind::RoomMessages, 0, room_key), limit, now);
+std::chrono::milliseconds Ledger::take_message(const Name& name, const auth::RateLimit& limit,
+                                               Time now) {
+  return limit.limited() ? take(name, limit, now) : std::chrono::milliseconds::zero();
 }
 
 std::chrono::milliseconds Ledger::take(const Name& name, const auth::RateLimit& limit, Time now) {

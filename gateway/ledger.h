@@ -82,7 +82,7 @@ class Ledger final : public proxy::QueueBudget {
   std::chrono::milliseconds take_handshake(std::size_t route, const proxy::IpAddress& address,
                                            const auth::RateLimit& limit, Time now);
 
-  // A subject on a route, hashed once for all its messages. Views the subject that it was made of.
+  // A subject on a route, or a room, hashed once for all its messages. Views what it was made of.
   class Name {
     friend class Ledger;
     Name(Kind kind, std::uint32_t route, std::string_view octets, std::uint64_t hash)
@@ -94,15 +94,11 @@ class Ledger final : public proxy::QueueBudget {
     Kind kind_;
   };
   Name subject_name(std::size_t route, std::string_view subject) const;
+  Name room_name(std::string_view room_key) const;  // one on all its routes
 
-  // Takes one permit for a message of a subject on a route, or in a room, which is one on all its
-  // routes. As take_handshake(), with buckets_max of each.
-  std::chrono::milliseconds take_subject_message(const Name& subject, const auth::RateLimit& limit,
-                                                 Time now);
-  std::chrono::milliseconds take_subject_message(std::size_t route, std::string_view subject,
-                                                 const auth::RateLimit& limit, Time now);
-  std::chrono::milliseconds take_room_message(std::string_view room_key,
-                                              const auth::RateLimit& limit, Time now);
+  // Takes one permit for a message of a subject, or in a room. As take_handshake(), with
+  // buckets_max of each.
+  std::chrono::milliseconds take_message(const Name& name, const auth::RateLimit& limit, Time now);
 
   // Octets that wait for clients and backends in the whole process (SECURITY 12). False: there
   // would be more than queued_max, and nothing is reserved. Asked for what a flush left over

@@ -128,8 +128,12 @@ std::optional<Verdict> Session::charge_message() {
   }
   const auto& of_subject = identity_.route->subject_limits.messages;
   if (!subject_charged_ && of_subject.limited()) {
-    auto wait = host_.room_services().ledger.take_subject_message(
-        identity_.route->index, identity_.subject, of_subject, now());
+    auto& ledger = host_.room_services().ledger;
+    if (!subject_name_) {
+      subject_name_ = std::make_unique<Ledger::Name>(
+          ledger.subject_name(identity_.route->index, identity_.subject));
+    }
+    auto wait = ledger.take_message(*subject_name_, of_subject, now());
     if (wait > wait.zero()) return exceed_unread(AuditedLimit::SubjectMessages, true, wait);
     subject_charged_ = true;
   }

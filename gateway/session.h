@@ -83,6 +83,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   // The message whose frame is held has paid its permit here.
   bool connection_charged_ = false;
   bool subject_charged_ = false;
+  std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged
   AuditedLimit limit_hit_ = AuditedLimit::ConnectionMessages;  // the latest
   LimitAction limit_action_ = LimitAction::Drop;
   std::uint64_t limit_hits_unreported_ = 0;

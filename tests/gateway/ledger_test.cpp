@@ -328,36 +328,37 @@ TEST_SUITE("messages of a subject and of a room") {
   TEST_CASE("a burst passes, the next is told how long to wait") {
     Ledger ledger(100);
     for (int i = 0; i < 3; ++i) {
-      CHECK(ledger.take_subject_message(0, "alice", limit, start) == 0ms);
-      CHECK(ledger.take_room_message("room:r", limit, start) == 0ms);
+      CHECK(ledger.take_message(ledger.subject_name(0, "alice"), limit, start) == 0ms);
+      CHECK(ledger.take_message(ledger.room_name("room:r"), limit, start) == 0ms);
     }
-    CHECK(ledger.take_subject_message(0, "alice", limit, start) == 500ms);
-    CHECK(ledger.take_room_message("room:r", limit, start) == 500ms);
-    CHECK(ledger.take_subject_message(0, "alice", limit, start + 500ms) == 0ms);
-    CHECK(ledger.take_room_message("room:r", limit, start + 500ms) == 0ms);
-    CHECK(ledger.take_room_message("room:r", limit, start + 500ms) > 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, "alice"), limit, start) == 500ms);
+    CHECK(ledger.take_message(ledger.room_name("room:r"), limit, start) == 500ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, "alice"), limit, start + 500ms) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("room:r"), limit, start + 500ms) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("room:r"), limit, start + 500ms) > 0ms);
   }
 
   TEST_CASE("a name that was hashed once is the same bucket") {
     Ledger ledger(100);
     const std::string subject(256, 'a');
     const auto name = ledger.subject_name(1, subject);
-    CHECK(ledger.take_subject_message(name, one, start) == 0ms);
-    CHECK(ledger.take_subject_message(1, subject, one, start) > 0ms);
-    CHECK(ledger.take_subject_message(name, one, start) > 0ms);
-    CHECK(ledger.take_subject_message(0, subject, one, start) == 0ms);  // another route
+    CHECK(ledger.take_message(name, one, start) == 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(1, subject), one, start) > 0ms);
+    CHECK(ledger.take_message(name, one, start) > 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, subject), one, start) ==
+          0ms);  // another route
     CHECK(ledger.sizes().buckets == 2);
   }
 
   TEST_CASE("subjects, rooms and addresses of the same octets have buckets of their own") {
     Ledger ledger(100);
     CHECK(ledger.take_handshake(0, ip("97.98.99.100"), one, start) == 0ms);
-    CHECK(ledger.take_subject_message(0, "abcd", one, start) == 0ms);
-    CHECK(ledger.take_room_message("abcd", one, start) == 0ms);
-    CHECK(ledger.take_subject_message(0, "abce", one, start) == 0ms);
-    CHECK(ledger.take_room_message("abce", one, start) == 0ms);
-    CHECK(ledger.take_subject_message(0, "abcd", one, start) > 0ms);
-    CHECK(ledger.take_room_message("abcd", one, start) > 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, "abcd"), one, start) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("abcd"), one, start) == 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, "abce"), one, start) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("abce"), one, start) == 0ms);
+    CHECK(ledger.take_message(ledger.subject_name(0, "abcd"), one, start) > 0ms);
+    CHECK(ledger.take_message(ledger.room_name("abcd"), one, start) > 0ms);
   }
 
   TEST_CASE("a subject that comes back has what it left") {
@@ -367,7 +368,7 @@ TEST_SUITE("messages of a subject and of a room") {
       const auto connection = ledger.accept();  // and gone at the end of the turn
       const auto count = ledger.count_subject(0, "alice", 1);
       CHECK(count);
-      if (ledger.take_subject_message(0, "alice", limit, start) == 0ms) ++taken;
+      if (ledger.take_message(ledger.subject_name(0, "alice"), limit, start) == 0ms) ++taken;
     }
     CHECK(taken == 3);
   }
@@ -376,25 +377,26 @@ TEST_SUITE("messages of a subject and of a room") {
     Ledger ledger(100);
     const auto name = ledger.subject_name(0, "alice");
     for (int i = 0; i < 1'000; ++i) {
-      CHECK(ledger.take_subject_message(0, "alice", {}, start) == 0ms);
-      CHECK(ledger.take_subject_message(name, {}, start) == 0ms);
-      CHECK(ledger.take_room_message("room:r", {}, start) == 0ms);
+      CHECK(ledger.take_message(ledger.subject_name(0, "alice"), {}, start) == 0ms);
+      CHECK(ledger.take_message(name, {}, start) == 0ms);
+      CHECK(ledger.take_message(ledger.room_name("room:r"), {}, start) == 0ms);
     }
     CHECK(ledger.sizes().buckets == 0);
   }
 
   TEST_CASE("whoever invents rooms tightens the limit of new rooms, and nobody else's") {
     Ledger ledger(100);
-    CHECK(ledger.take_room_message("room:old", limit, start) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("room:old"), limit, start) == 0ms);
     std::size_t taken = 0;
     for (int i = 0; i < many; ++i) {
-      if (ledger.take_room_message("room:" + std::to_string(i), one, start) == 0ms) ++taken;
+      if (ledger.take_message(ledger.room_name("room:" + std::to_string(i)), one, start) == 0ms)
+        ++taken;
     }
     CHECK(taken == Ledger::buckets_max - 1 + Ledger::shards);
     CHECK(ledger.sizes().buckets == Ledger::buckets_max + Ledger::shards);
-    CHECK(ledger.take_room_message("room:old", limit, start) == 0ms);
+    CHECK(ledger.take_message(ledger.room_name("room:old"), limit, start) == 0ms);
     for (int i = 0; i < 1'000; ++i) {
-      CHECK(ledger.take_subject_message(0, std::to_string(i), one, start) == 0ms);
+      CHECK(ledger.take_message(ledger.subject_name(0, std::to_string(i)), one, start) == 0ms);
       CHECK(ledger.take_handshake(0, nth_ip(i), one, start) == 0ms);
     }
   }
@@ -404,8 +406,8 @@ TEST_SUITE("messages of a subject and of a room") {
     for (int second = 0; second < 20; ++second) {
       for (int i = 0; i < 5'000; ++i) {
         const std::string name = std::to_string(5'000 * second + i);
-        ledger.take_room_message(name, one, start + second * 1s);
-        ledger.take_subject_message(0, name, one, start + second * 1s);
+        ledger.take_message(ledger.room_name(name), one, start + second * 1s);
+        ledger.take_message(ledger.subject_name(0, name), one, start + second * 1s);
       }
     }
     CHECK(ledger.sizes().buckets <= 2 * 4 * 5'000);  // of 200 000

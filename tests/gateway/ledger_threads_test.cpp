@@ -137,8 +137,8 @@ TEST_SUITE("four workers, one ledger") {
     const int taken = on_all_workers([&](int) {
       int count = 0;
       for (int i = 0; i < rounds; ++i) {
-        if (ledger.take_subject_message(alice, limit, start) == 0ms) ++count;
-        if (ledger.take_room_message("room:r", limit, start) == 0ms) ++count;
+        if (ledger.take_message(alice, limit, start) == 0ms) ++count;
+        if (ledger.take_message(ledger.room_name("room:r"), limit, start) == 0ms) ++count;
       }
       return count;
     });
