@@ -9,8 +9,7 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-
-#include "proxy/descriptor.h"
+#include <sys/un.h>
 
 namespace proxy {
 
@@ -54,6 +53,23 @@ std::unique_ptr<TcpTransport> TcpTransport::connect(Loop& loop, const SocketAddr
       errno != EINPROGRESS) {
     return nullptr;
   }
+  return open(loop, socket);
+}
+
+std::unique_ptr<TcpTransport> TcpTransport::connect(Loop& loop, const std::string& path) {
+  sockaddr_un address{};
+  if (path.size() >= sizeof address.sun_path) return nullptr;
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.get() < 0) return nullptr;
+  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
+    return nullptr;
+  }
+  return open(loop, socket);
+}
+
+std::unique_ptr<TcpTransport> TcpTransport::open(Loop& loop, Descriptor& socket) {
   auto transport = std::make_unique<TcpTransport>(loop);
   if (uv_tcp_open(transport->raw(), socket.get()) != 0) return nullptr;
   (void)socket.release();

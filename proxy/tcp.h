@@ -7,6 +7,7 @@
 #include <string>
 
 #include "proxy/address.h"
+#include "proxy/descriptor.h"
 #include "proxy/loop.h"
 #include "proxy/transport.h"
 #include "proxy/uv_handle.h"
@@ -21,6 +22,10 @@ class TcpTransport final : public Transport {
   // cannot be connected is gone as Refused. Null: this machine is out of sockets, or has no way
   // there.
   static std::unique_ptr<TcpTransport> connect(Loop& loop, const SocketAddress& address);
+
+  // The same to a Unix socket (unix(7)), which libuv reads and writes no differently. Null also
+  // where nobody listens at `path`.
+  static std::unique_ptr<TcpTransport> connect(Loop& loop, const std::string& path);
 
   using Transport::write;
   void observe(Observer& observer) override { observer_ = &observer; }
@@ -37,6 +42,8 @@ class TcpTransport final : public Transport {
 
   static void readable_cb(uv_stream_t* stream, ssize_t status, const uv_buf_t* buffer) noexcept;
   static void write_cb(uv_write_t* request, int status) noexcept;
+
+  static std::unique_ptr<TcpTransport> open(Loop& loop, Descriptor& socket);
 
   int socket() const;
   void on_readable();
