@@ -97,7 +97,7 @@ void RedisBus::restore() {
 }
 
 void RedisBus::on_gone(const RedisFailure& failure) {
-  if (state_ == State::Dialling && failure.kind == RedisFailure::Kind::Refused &&
+  if (state_ == State::Dialling && failure.kind == RedisFailure::Kind::Unreachable &&
       dialer_.next_address()) {
     drop_connections();
     return dial();

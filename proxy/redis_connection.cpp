@@ -20,8 +20,8 @@ bool is_message(const RedisReply& reply) {
 
 std::string_view RedisFailure::reason() const {
   switch (kind) {
-    case Kind::Refused:
-      return "connection_refused";
+    case Kind::Unreachable:
+      return "cannot_connect";
     case Kind::Lost:
       return "connection_lost";
     case Kind::NoAnswer:
@@ -80,6 +80,7 @@ void RedisConnection::flush() {
 }
 
 void RedisConnection::on_octets(std::string_view octets) {
+  heard_ = true;
   reader_.feed(octets);
   while (transport_) {
     const auto reply = reader_.next();
@@ -112,9 +113,8 @@ void RedisConnection::check_answers() {
   answer_due_.arm(timeout_ - waited);
 }
 
-void RedisConnection::on_gone(TransportError error) {
-  lose({error == TransportError::Refused ? Kind::Refused : Kind::Lost});
-}
+// Which error it was does not tell: the write of the log-in may have met it before a read did.
+void RedisConnection::on_gone(TransportError) { lose({heard_ ? Kind::Lost : Kind::Unreachable}); }
 
 void RedisConnection::lose(RedisFailure failure) {
   close();

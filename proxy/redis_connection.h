@@ -20,11 +20,11 @@ namespace proxy {
 
 struct RedisFailure {
   enum class Kind : std::uint8_t {
-    Refused,     // it was never connected
-    Lost,        // it was, and the stream ended
-    NoAnswer,    // a reply, or the connection, took longer than the timeout
-    BadReply,    // what came is no reply, or none to what was asked
-    ErrorReply,  // it does not let us in
+    Unreachable,  // the stream ended before anything came
+    Lost,         // it was, and the stream ended
+    NoAnswer,     // a reply, or the connection, took longer than the timeout
+    BadReply,     // what came is no reply, or none to what was asked
+    ErrorReply,   // it does not let us in
   };
   Kind kind;
   std::string error = {};  // of ErrorReply: as RedisReply::error()
@@ -83,6 +83,7 @@ class RedisConnection final : private Transport::Observer, private FlushList::Me
   RedisReader reader_;
   std::string unsent_;                    // commands of this iteration
   std::deque<MonotonicTime> unanswered_;  // when they were sent
+  bool heard_ = false;                    // anything
   std::size_t log_in_left_ = 0;           // commands of log_in() that are unanswered
   Timer answer_due_;
 };

@@ -282,7 +282,7 @@ TEST_SUITE("Redis bus") {
   TEST_CASE_FIXTURE(Fixture, "it tries again, each time later, and says so once for each reason") {
     begin();
     commands().observer->on_gone(TransportError::Refused);
-    CHECK(take() == Told{"away connection_refused"});
+    CHECK(take() == Told{"away cannot_connect"});
     pass(49ms);
     CHECK(lookups == 1);
     pass(51ms);

@@ -186,10 +186,15 @@ TEST_SUITE("Redis connection") {
       redis->vanish();
       CHECK(told == Told{"gone connection_lost"});
     }
-    SUBCASE("never connected") {
+    SUBCASE("refused") {
       connect();
       redis->observer->on_gone(TransportError::Refused);
-      CHECK(told == Told{"gone connection_refused"});
+      CHECK(told == Told{"gone cannot_connect"});
+    }
+    SUBCASE("ended before a word, whatever the kernel calls it") {
+      connect();
+      redis->vanish();
+      CHECK(told == Told{"gone cannot_connect"});
     }
   }
 
