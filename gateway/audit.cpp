@@ -134,6 +134,14 @@ void Audit::claims_left_out(const AuditedConnection& connection, std::size_t oct
   write(log_, LogLevel::Warn, "claims_left_out", connection, {{"octets", octets}});
 }
 
+void Audit::redis_away(std::string_view reason) {
+  log_.write(LogLevel::Warn, "redis_away", {{"reason", reason}});
+}
+
+void Audit::redis_back(std::uint64_t lost) {
+  log_.write(LogLevel::Info, "redis_back", {{"publications_lost", lost}});
+}
+
 void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,
                     unsigned workers) {
   log_.write(LogLevel::Info, "started",

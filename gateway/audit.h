@@ -102,6 +102,11 @@ class Audit {
   // X-Gatehouse-Claims would have been too long for the backend, which gets none.
   void claims_left_out(const AuditedConnection& connection, std::size_t octets);
 
+  // Other instances cannot be reached, for a reason that is a word; and can be again. `lost`:
+  // publications since the start that nobody is known to have got.
+  void redis_away(std::string_view reason);
+  void redis_back(std::uint64_t lost);
+
   void started(std::string_view version, std::string_view listen, std::string_view admin,
                unsigned workers);
   void ready();

@@ -189,10 +189,14 @@ Verdict Conversation::publish(std::string_view room, std::string_view id,
 Verdict Conversation::hand_out(const Rooms::Membership& membership, std::string_view room,
                                std::string_view id, std::string_view payload) {
   auto frame = text_frame(room_message(room, host_.subject(), payload));
-  if (!services_.rooms.publish(membership, std::move(frame))) {
+  if (!services_.rooms.publish(membership, std::move(frame), id)) {
     return refuse(RoomError::Unavailable, room, id);
   }
   return settings().deliver == Deliver::Both ? pass : swallow;
+}
+
+void Conversation::on_unpublished(std::string_view key, std::string_view id) {
+  (void)refuse(RoomError::Unavailable, key.substr(key_prefix_octets_), id);
 }
 
 Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,

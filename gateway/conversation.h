@@ -89,6 +89,7 @@ class Conversation final : private Rooms::Member {
   void deliver(const proxy::SharedOctets& frame) override { host_.tell(frame); }
   void on_joined(std::string_view key, bool confirmed) override;
   void on_starved(std::string_view) override { host_.starve(); }
+  void on_unpublished(std::string_view key, std::string_view id) override;
 
   proxy::Verdict judge_envelope(const proxy::Message& message);
   proxy::Verdict judge_action(const proxy::Message& message);

@@ -80,6 +80,10 @@ class EnvelopeReader {
   };
   FromBackend read_from_backend(std::string_view text);
 
+  // From another instance, or whoever speaks on the bus (CONTRACT section 7): the room of a
+  // `message`, decoded and valid. None: it is nothing that members may get.
+  std::optional<std::string_view> read_from_bus(std::string_view text);
+
   // From a client, `messages: { json: … }`. On the way of a pointer, a name that differs from the
   // one looked for in case alone is that name a second time: Go's parser, and .NET's for the web,
   // take the one for the other.

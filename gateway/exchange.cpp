@@ -1,22 +1,60 @@
 #include "gateway/exchange.h"
 
 #include <algorithm>
+#include <cassert>
 #include <string>
 #include <utility>
 #include <variant>
 
+#include "gateway/room_key.h"
+#include "proxy/frame.h"
+#include "proxy/frame_writer.h"
+
 namespace gateway {
+namespace {
+
+void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
+
+// Of a whole frame that we wrote, unmasked: the text in it.
+std::string_view text_in(std::string_view frame) {
+  proxy::FrameHeader header;
+  const auto header_octets = proxy::parse_frame_header(frame, false, header);
+  assert(header_octets && *header_octets > 0);
+  return frame.substr(*header_octets);
+}
+
+}  // namespace
+
+void Exchange::join_bus(proxy::Bus& bus, std::string_view prefix, WhenDown when_down,
+                        Audit& audit) {
+  outside_ = std::make_unique<Outside>(bus, prefix, when_down, audit);
+  set_refusing(refusing());
+  bus.start(*this);
+}
 
 bool Exchange::post(ToExchange letter) {
-  std::visit([this](const auto& received) { read(received); }, letter);
+  std::visit([this](auto& received) { read(received); }, letter);
   return true;
 }
 
+// --- who is where ---
+
 void Exchange::read(const Subscribe& letter) {
-  Room& room = *rooms_.find_or_add(letter.key).first;
-  room.subscribers.push_back({letter.worker, letter.room});
+  auto& port = *workers_[letter.worker];
+  if (refusing()) {
+    port.post(Subscribed{letter.room, {}, false});
+    return;
+  }
+  auto [room, added] = rooms_.find_or_add(letter.key);
+  room->subscribers.push_back({letter.worker, letter.room});
+  if (added) {
+    if (outside_) outside_->bus.subscribe(outside_->channel(room->key));
+    room->confirmed = !outside_ || outside_->bus.away();
+    if (!room->confirmed) outside_->pending.push_back(room->id);
+  }
+  if (!room->confirmed) return;
   // Last: a worker on this thread may answer with letters of its own at once, and end the room.
-  workers_[letter.worker]->post(Subscribed{letter.room, room.id, true});
+  port.post(Subscribed{letter.room, room->id, true});
 }
 
 void Exchange::read(const Unsubscribe& letter) {
@@ -25,12 +63,98 @@ void Exchange::read(const Unsubscribe& letter) {
   std::erase_if(room->subscribers, [&](const Subscriber& subscriber) {
     return subscriber.worker == letter.worker && subscriber.room == letter.room;
   });
-  if (room->subscribers.empty()) rooms_.take(*room);
+  if (!room->subscribers.empty()) return;
+  const auto ended = rooms_.take(*room);
+  if (outside_) outside_->bus.unsubscribe(outside_->channel(ended->key));
 }
 
-void Exchange::read(const Publish& letter) {
+void Exchange::on_subscribed(std::string_view channel, bool confirmed) {
+  if (Room* room = room_on(channel)) confirmed ? confirm(*room) : refuse(*room);
+  // Answers come in the order of the questions; a room that is gone needs none.
+  auto& pending = outside_->pending;
+  const auto settled = [this](ExchangeRoomId id) {
+    const Room* room = rooms_.find(id);
+    return !room || room->confirmed;
+  };
+  while (!pending.empty() && settled(pending.front())) pending.pop_front();
+}
+
+Exchange::Room* Exchange::room_on(std::string_view channel) const {
+  const std::string_view prefix = outside_->channel_prefix;
+  return channel.starts_with(prefix) ? rooms_.find(channel.substr(prefix.size())) : nullptr;
+}
+
+// Whoever is told on this thread may leave, join and publish: the room may be gone after it, and
+// its list another.
+void Exchange::confirm(Room& room) {
+  if (std::exchange(room.confirmed, true)) return;
+  const auto id = room.id;
+  const auto told = room.subscribers;
+  for (const auto& subscriber : told) {
+    workers_[subscriber.worker]->post(Subscribed{subscriber.room, id, true});
+  }
+}
+
+// The room ends here; who joins it again asks again. Members who were told that they are in it have
+// to hear that they hear nothing.
+void Exchange::refuse(Room& room) {
+  const auto refused = rooms_.take(room);
+  for (auto& subscriber : refused->subscribers) {
+    if (!refused->confirmed) {
+      workers_[subscriber.worker]->post(Subscribed{subscriber.room, {}, false});
+    } else if (!subscriber.starved) {
+      starve(subscriber);
+    }
+  }
+}
+
+// --- publications ---
+
+void Exchange::read(Publish& letter) {
   Room* room = std::visit([this](const auto& which) { return rooms_.find(which); }, letter.room);
+  const bool alone = !outside_ || (outside_->bus.away() && !refusing());
+  if (!alone) return publish(room, letter);
   if (room) deliver(*room, letter.frame);
+}
+
+void Exchange::publish(const Room* room, Publish& letter) {
+  const auto* key = room ? &room->key : std::get_if<std::string>(&letter.room);
+  if (!key) return;  // the room of a number that is gone: so is whoever published there
+  const auto text = text_in(*letter.frame);
+  if (text.size() > bus_text_octets_max || !outside_->bus.publish(outside_->channel(*key), text)) {
+    return lose(std::move(letter.publisher));
+  }
+  outside_->unanswered.push_back(std::move(letter.publisher));
+}
+
+void Exchange::on_published(bool arrived) {
+  auto publisher = std::move(outside_->unanswered.front());
+  outside_->unanswered.pop_front();
+  if (!arrived) lose(std::move(publisher));
+}
+
+void Exchange::lose(std::unique_ptr<Publisher> publisher) {
+  count(lost_);
+  if (!publisher) return;
+  auto& port = *workers_[publisher->worker];
+  port.post(Unpublished{std::move(publisher)});
+}
+
+void Exchange::on_publication(std::string_view channel, std::string_view text) {
+  Room* room = room_on(channel);
+  if (!room || !room->confirmed) return;  // it has been left, and this was on its way
+  if (!is_message(room_in(room->key), text)) return count(invalid_);
+  deliver(*room, proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, text)));
+}
+
+// Whoever can write to Redis can speak (SECURITY 23): in the channel's own room, and nothing that
+// members would take for the gateway's word.
+bool Exchange::is_message(std::string_view room, std::string_view text) {
+  if (text.size() > bus_text_octets_max) return false;
+  auto& padded = outside_->padded;
+  padded.reserve(text.size() + EnvelopeReader::padding_octets);
+  padded = text;
+  return outside_->reader.read_from_bus(padded) == room;
 }
 
 // A worker on this thread only queues what it gets: the list stays as it is meanwhile.
@@ -40,7 +164,7 @@ void Exchange::deliver(Room& room, const proxy::SharedOctets& frame) {
         workers_[subscriber.worker]->post(Publication{subscriber.room, frame})) {
       continue;
     }
-    dropped_.fetch_add(1, std::memory_order_relaxed);
+    count(dropped_);
     if (!subscriber.starved) starve(subscriber);
   }
 }
@@ -49,6 +173,42 @@ void Exchange::deliver(Room& room, const proxy::SharedOctets& frame) {
 void Exchange::starve(Subscriber& subscriber) {
   subscriber.starved = true;
   workers_[subscriber.worker]->post(Starved{subscriber.room});
+}
+
+// --- the bus comes and goes ---
+
+bool Exchange::refusing() const {
+  return outside_ && outside_->when_down == WhenDown::Refuse && outside_->bus.away();
+}
+
+void Exchange::set_refusing(bool on) {
+  if (outside_->when_down != WhenDown::Refuse) return;
+  for (auto* worker : workers_) worker->post(Refusing{on});
+}
+
+void Exchange::on_away(std::string_view reason) {
+  outside_->audit.redis_away(reason);
+  set_refusing(true);
+  settle_pending();
+}
+
+// Joins that wait are answered as those that come from now on.
+void Exchange::settle_pending() {
+  for (const auto id : std::exchange(outside_->pending, {})) {
+    Room* room = rooms_.find(id);
+    if (!room || room->confirmed) continue;
+    if (!refusing()) {
+      confirm(*room);
+      continue;
+    }
+    outside_->bus.unsubscribe(outside_->channel(room->key));
+    refuse(*room);
+  }
+}
+
+void Exchange::on_back() {
+  outside_->audit.redis_back(lost());
+  set_refusing(false);
 }
 
 }  // namespace gateway

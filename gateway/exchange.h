@@ -1,5 +1,9 @@
 // The rooms of an instance across its workers: which workers have members of a room, and the one
-// order of a room's publications, which is the order in which they come in here.
+// order of a room's publications.
+//
+// Alone, that order is the one in which they come in here. With a bus it is the bus's, for all
+// instances: a publication goes out there and comes back to its own instance too (CONTRACT section
+// 7). While the bus is away the instance is alone, or refuses joins and publications.
 //
 // One per instance, on worker 0's thread alone. That worker's Rooms and it call each other; with
 // the others each talks through an Inbox.
@@ -8,16 +12,26 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "gateway/audit.h"
+#include "gateway/envelope.h"
+#include "gateway/policy.h"
 #include "gateway/room_letters.h"
 #include "gateway/room_table.h"
+#include "proxy/bus.h"
 #include "proxy/octets.h"
 
 namespace gateway {
 
-class Exchange final : public ExchangePort {
+// CONTRACT section 7: of the JSON text of a message on the bus.
+inline constexpr std::size_t bus_text_octets_max = 1024 * 1024;
+
+class Exchange final : public ExchangePort, private proxy::Bus::Observer {
  public:
   Exchange() = default;
   Exchange(const Exchange&) = delete;
@@ -26,12 +40,21 @@ class Exchange final : public ExchangePort {
   // The next worker, from 0 on; before any of them runs. The port outlives the last letter.
   void add_worker(WorkerPort& port) { workers_.push_back(&port); }
 
+  // From here on rooms reach other instances. Once, after the last worker and before any of them
+  // runs; `bus` and `audit` outlive the last letter. `prefix`: of a channel, before ':' and the
+  // key.
+  void join_bus(proxy::Bus& bus, std::string_view prefix, WhenDown when_down, Audit& audit);
+
   bool post(ToExchange letter) override;  // from a worker
 
   std::size_t rooms() const { return rooms_.size(); }
 
-  // Publications that a worker did not get because its inbox was full. From any thread.
+  // From any thread. Publications that a worker did not get because its inbox was full; that were
+  // not handed out, or not known to have been, since the bus was away; and texts that came over the
+  // bus and are no message of their channel's room.
   std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
+  std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
+  std::uint64_t invalid() const { return invalid_.load(std::memory_order_relaxed); }
 
  private:
   // A worker with members. `room`: what they are for it.
@@ -43,18 +66,56 @@ class Exchange final : public ExchangePort {
 
   struct Room : TabledRoom<Exchange> {
     std::vector<Subscriber> subscribers;
+    bool confirmed = false;  // its subscribers have been told so
+  };
+
+  // What there is only with a bus.
+  struct Outside {
+    Outside(proxy::Bus& bus_of_all, std::string_view prefix, WhenDown when, Audit& log)
+        : bus(bus_of_all), channel_prefix(prefix), when_down(when), audit(log) {
+      channel_prefix += ':';
+    }
+    std::string channel(std::string_view key) const { return channel_prefix + std::string(key); }
+
+    proxy::Bus& bus;
+    std::string channel_prefix;  // with its ':'
+    const WhenDown when_down;
+    Audit& audit;
+    EnvelopeReader reader;
+    std::string padded;                                 // what it reads
+    std::deque<ExchangeRoomId> pending;                 // in the order in which they were asked for
+    std::deque<std::unique_ptr<Publisher>> unanswered;  // one for each publish() that was taken
   };
 
   void read(const Subscribe& letter);
   void read(const Unsubscribe& letter);
-  void read(const Publish& letter);
+  void read(Publish& letter);
+
+  void on_subscribed(std::string_view channel, bool confirmed) override;
+  void on_publication(std::string_view channel, std::string_view text) override;
+  void on_published(bool arrived) override;
+  void on_away(std::string_view reason) override;
+  void on_back() override;
+
+  bool refusing() const;
+  void set_refusing(bool on);
+  Room* room_on(std::string_view channel) const;
+  void confirm(Room& room);
+  void refuse(Room& room);
+  void settle_pending();
+  bool is_message(std::string_view room, std::string_view text);
+  void publish(const Room* room, Publish& letter);
+  void lose(std::unique_ptr<Publisher> publisher);
 
   void deliver(Room& room, const proxy::SharedOctets& frame);
   void starve(Subscriber& subscriber);
 
   std::vector<WorkerPort*> workers_;
   RoomTable<Room, Exchange> rooms_;
+  std::unique_ptr<Outside> outside_;  // null: there is no bus
   std::atomic<std::uint64_t> dropped_ = 0;
+  std::atomic<std::uint64_t> lost_ = 0;
+  std::atomic<std::uint64_t> invalid_ = 0;
 };
 
 }  // namespace gateway

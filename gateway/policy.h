@@ -21,6 +21,7 @@
 #include "gateway/log_line.h"
 #include "gateway/path_pattern.h"
 #include "proxy/address.h"
+#include "proxy/redis_url.h"
 
 namespace gateway {
 
@@ -124,6 +125,17 @@ struct Route {
   std::vector<auth::CredentialPlace> places;
 };
 
+// What becomes of joins and publications while Redis is away (CONTRACT section 7): Local, they are
+// this instance's; Refuse, they are answered `unavailable`.
+enum class WhenDown : std::uint8_t { Local, Refuse };
+
+struct RedisSettings {
+  proxy::RedisServer server;
+  std::string prefix;  // of its channels and keys; [A-Za-z0-9._-], 1 to 64 octets
+  Milliseconds timeout{5'000};
+  WhenDown when_down = WhenDown::Local;
+};
+
 struct Policy {
   std::string file;                          // as it was named on the command line
   std::vector<proxy::SocketAddress> listen;  // at least one
@@ -136,6 +148,7 @@ struct Policy {
   std::string admin_token;     // empty: none
   LogLevel log_level = LogLevel::Info;
   LogFormat log_format = LogFormat::Json;
+  std::optional<RedisSettings> redis;  // none: one instance, rooms fan out in the process
   std::map<std::string, std::shared_ptr<const Authenticator>> authenticators;
   std::map<std::string, std::shared_ptr<const BackendSettings>> backends;
   std::vector<Route> routes;

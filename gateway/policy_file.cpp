@@ -21,6 +21,7 @@ constexpr std::uint64_t workers_max = 256;
 constexpr std::size_t trusted_proxies_max = 1024;
 constexpr std::uint64_t connections_limit_max = 10'000'000;
 constexpr std::size_t admin_token_octets_max = 1024;
+constexpr std::size_t redis_prefix_octets_max = 64;
 
 std::expected<proxy::SocketAddress, std::string> parse_address(std::string_view text) {
   auto address = proxy::SocketAddress::parse(text);
@@ -174,6 +175,47 @@ void read_admin(PolicyReader& reader, const YamlEntry& entry, Policy& policy) {
   }
 }
 
+// --- redis ---
+
+// No ':', which divides a channel's name: the channels of one prefix are never those of another.
+std::expected<std::string, std::string> parse_redis_prefix(std::string_view text) {
+  const auto allowed = [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           std::string_view("._-").contains(c);
+  };
+  if (text.empty() || text.size() > redis_prefix_octets_max ||
+      !std::all_of(text.begin(), text.end(), allowed)) {
+    return std::unexpected(fmt::format("expected 1 to {} letters, digits or . _ -, such as {}",
+                                       redis_prefix_octets_max, "gatehouse"));
+  }
+  return std::string(text);
+}
+
+// A secret as a whole: no error shows a part of it.
+std::optional<proxy::RedisServer> read_redis_url(PolicyReader& reader, const YamlNode& node) {
+  const auto url = secret().read(reader, node);
+  if (!url) return std::nullopt;
+  auto server = proxy::parse_redis_url(*url);
+  if (!server) {
+    reader.fault(node.mark, server.error());
+    return std::nullopt;
+  }
+  return std::move(*server);
+}
+
+const std::vector<Key<RedisSettings>>& redis_keys() {
+  static const std::vector<Key<RedisSettings>> keys = {
+      mandatory(key("url", Type<proxy::RedisServer>{"a redis:// or unix:// URL", read_redis_url},
+                    &RedisSettings::server)),
+      key("prefix", parsed<std::string>("a name", parse_redis_prefix), &RedisSettings::prefix,
+          "gatehouse"),
+      key("timeout", duration(100ms, 1min), &RedisSettings::timeout, "5s"),
+      key("when_down", choice<WhenDown>({{"local", WhenDown::Local}, {"refuse", WhenDown::Refuse}}),
+          &RedisSettings::when_down, "local"),
+  };
+  return keys;
+}
+
 // --- the whole ---
 
 // What a key of the top level is read into.
@@ -213,6 +255,10 @@ void read_log(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
   }
 }
 
+void read_redis(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  draft.policy.redis = mapping(redis_keys()).read(reader, entry.value);
+}
+
 // In the order in which one needs the other: routes name what stands before them.
 const std::vector<Key<Draft>>& policy_keys() {
   static const std::vector<Key<Draft>> keys = {
@@ -237,7 +283,7 @@ const std::vector<Key<Draft>>& policy_keys() {
                    read_admin(reader, entry, draft.policy);
                  }),
       key<Draft>("log", "a mapping", "{}", read_log),
-      not_built<Draft>("redis"),
+      key<Draft>("redis", "a mapping", "", read_redis),
       key<Draft>("authenticators", "a mapping of names", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.authenticators = read_authenticators(reader, entry.value);

@@ -24,4 +24,10 @@ std::string room_key(std::string_view space, std::string_view room) {
   return key;
 }
 
+std::string_view room_in(std::string_view key) {
+  if (key.starts_with(space_prefix)) key.remove_prefix(key.find(':', space_prefix.size()) + 1);
+  assert(key.starts_with(room_prefix));
+  return key.substr(room_prefix.size());
+}
+
 }  // namespace gateway

@@ -11,4 +11,7 @@ namespace gateway {
 // two pairs never have one key, whatever a client calls its rooms.
 std::string room_key(std::string_view space, std::string_view room);
 
+// The room in such a key.
+std::string_view room_in(std::string_view key);
+
 }  // namespace gateway

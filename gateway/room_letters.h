@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <memory>
 #include <string>
 #include <variant>
 
@@ -34,10 +36,19 @@ struct Unsubscribe {
   std::string key;
 };
 
+// Who is told where a publication is lost on the way.
+struct Publisher {
+  unsigned worker;
+  std::uint64_t member;  // a number that its worker knows it by
+  std::string key;       // of the room
+  std::string id;        // of the client's message, as its answer says it
+};
+
 // To a room that its worker is subscribed to, or to whoever is in the room of a key.
 struct Publish {
   std::variant<ExchangeRoomId, std::string> room;
   proxy::SharedOctets frame;
+  std::unique_ptr<Publisher> publisher = nullptr;  // null: nobody is told
 };
 
 using ToExchange = std::variant<Subscribe, Unsubscribe, Publish>;
@@ -59,13 +70,27 @@ struct Starved {
   WorkerRoomId room;
 };
 
-using ToWorker = std::variant<Subscribed, Publication, Starved>;
+// Nobody is known to have got this member's publication, and nobody will.
+struct Unpublished {
+  std::unique_ptr<Publisher> publisher;
+};
+
+// Other instances cannot be reached, and the policy would rather have nothing said than to some: no
+// joins and no publications from now on, or again.
+struct Refusing {
+  bool on;
+};
+
+using ToWorker = std::variant<Subscribed, Publication, Starved, Unpublished, Refusing>;
 
 // Octets that a publication holds while it waits; of control letters 0. A frame that is shared
 // counts for each who waits for it.
 inline std::size_t waiting_octets(const ToExchange& letter) {
   const auto* publish = std::get_if<Publish>(&letter);
-  return publish ? sizeof letter + publish->frame->size() : 0;
+  if (!publish) return 0;
+  const auto* who = publish->publisher.get();
+  const std::size_t of_publisher = who ? sizeof *who + who->key.size() + who->id.size() : 0;
+  return sizeof letter + publish->frame->size() + of_publisher;
 }
 inline std::size_t waiting_octets(const ToWorker& letter) {
   const auto* publication = std::get_if<Publication>(&letter);

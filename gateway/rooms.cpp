@@ -28,12 +28,14 @@ bool Rooms::Membership::joined() const { return seat_ < room_->joined; }
 
 Rooms::Member::~Member() {
   if (!memberships_.empty()) memberships_.back().room_->rooms->leave_all(*this);
+  if (publishes_in_) publishes_in_->forget_publisher(*this);
 }
 
 Rooms::~Rooms() { assert(rooms_.size() == 0); }
 
 Rooms::Join Rooms::join(Member& member, std::string_view key) {
   assert(!delivering_);
+  if (refusing_ && !find(member, key)) return Join::Refused;
   auto [room, added] = rooms_.find_or_add(key);
   if (added) {
     room->rooms = this;
@@ -60,6 +62,7 @@ void Rooms::leave(Member& member, const Membership& membership) {
 
 void Rooms::leave_all(Member& member) {
   while (!member.memberships_.empty()) leave(member, member.memberships_.back());
+  if (member.publishes_in_) forget_publisher(member);
 }
 
 const Rooms::Membership* Rooms::find(const Member& member, std::string_view key) const {
@@ -77,13 +80,17 @@ const Rooms::Membership* Rooms::find(const Member& member, const Room& room) {
   return found == room.seats.end() ? nullptr : &own[found->membership];
 }
 
-bool Rooms::publish(const Membership& membership, proxy::SharedOctets frame) {
+bool Rooms::publish(const Membership& membership, proxy::SharedOctets frame, std::string_view id) {
   assert(membership.joined() && !delivering_);
-  return exchange_.post(Publish{membership.room_->exchange_room, std::move(frame)});
+  if (refusing_) return false;
+  auto publisher = losing_ ? this->publisher(membership, id) : nullptr;
+  return exchange_.post(
+      Publish{membership.room_->exchange_room, std::move(frame), std::move(publisher)});
 }
 
 bool Rooms::publish(std::string_view key, proxy::SharedOctets frame) {
   assert(!delivering_);
+  if (refusing_) return false;
   return exchange_.post(Publish{std::string(key), std::move(frame)});
 }
 
@@ -131,6 +138,29 @@ void Rooms::read(const Starved& letter) {
   const auto starved = end(*room);
   say(Unsubscribe{worker_, starved->id, starved->key});
   while (Member* member = starved->unseat_last()) member->on_starved(starved->key);
+}
+
+void Rooms::read(const Unpublished& letter) {
+  const auto known = publishers_.find(letter.publisher->member);
+  if (known == publishers_.end()) return;  // gone since
+  known->second->on_unpublished(letter.publisher->key, letter.publisher->id);
+}
+
+std::unique_ptr<Publisher> Rooms::publisher(const Membership& membership, std::string_view id) {
+  Member& member = *membership.room_->seats[membership.seat_].member;
+  if (!member.publishes_in_) {
+    member.publishes_in_ = this;
+    member.number_ = ++publisher_number_;
+    publishers_.emplace(member.number_, &member);
+  }
+  auto publisher = std::make_unique<Publisher>();
+  *publisher = {worker_, member.number_, membership.room_->key, std::string(id)};
+  return publisher;
+}
+
+void Rooms::forget_publisher(Member& member) {
+  publishers_.erase(member.number_);
+  member.publishes_in_ = nullptr;
 }
 
 void Rooms::seat(Member& member, Room& room) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "gateway/room_letters.h"
@@ -38,8 +39,8 @@ class Rooms final : public WorkerPort {
     std::uint32_t seat_;
   };
 
-  // What a member is told comes from the loop, but for deliver(), which may come from its own
-  // publish() too. Destroyed, it has left its rooms.
+  // What a member is told comes from the loop, but for deliver() and on_unpublished(), which may
+  // come from its own publish() too. Destroyed, it has left its rooms.
   class Member {
    public:
     Member() = default;
@@ -57,6 +58,10 @@ class Rooms final : public WorkerPort {
     // the room and has to be told.
     virtual void on_starved(std::string_view key) = 0;
 
+    // A publication of its own that was taken is lost; `id` as it gave it to publish(). It may have
+    // left the room since, but not all of them by leave_all().
+    virtual void on_unpublished(std::string_view key, std::string_view id) = 0;
+
     // Those joined and those pending, in no order. Until the next join or leave.
     std::span<const Membership> memberships() const { return memberships_; }
 
@@ -66,10 +71,14 @@ class Rooms final : public WorkerPort {
    private:
     friend class Rooms;
     std::vector<Membership> memberships_;
+    Rooms* publishes_in_ = nullptr;  // null: it has not published what might be lost
+    std::uint64_t number_ = 0;       // there
   };
 
-  // `worker`: the number that the Exchange knows it by.
-  Rooms(unsigned worker, ExchangePort& exchange) : worker_(worker), exchange_(exchange) {}
+  // `worker`: the number that the Exchange knows it by. `losing`: publications may be lost after
+  // they were taken, and then whose they are is told.
+  Rooms(unsigned worker, ExchangePort& exchange, bool losing = false)
+      : worker_(worker), losing_(losing), exchange_(exchange) {}
   Rooms(const Rooms&) = delete;
   Rooms& operator=(const Rooms&) = delete;
   ~Rooms();  // after its members
@@ -88,9 +97,10 @@ class Rooms final : public WorkerPort {
   // leave of the member.
   const Membership* find(const Member& member, std::string_view key) const;
 
-  // `frame`: the encoded frame that all members get. False: the Exchange has too much waiting, and
-  // nobody gets it.
-  [[nodiscard]] bool publish(const Membership& membership, proxy::SharedOctets frame);  // joined
+  // `frame`: the encoded frame that all members get; `id`: for on_unpublished(). False: the
+  // Exchange has too much waiting, or refuses, and nobody gets it.
+  [[nodiscard]] bool publish(const Membership& membership, proxy::SharedOctets frame,
+                             std::string_view id = {});                         // joined
   [[nodiscard]] bool publish(std::string_view key, proxy::SharedOctets frame);  // by a non-member
 
   std::size_t rooms() const { return rooms_.size(); }
@@ -128,6 +138,11 @@ class Rooms final : public WorkerPort {
   void read(const Subscribed& letter);
   void read(const Publication& letter);
   void read(const Starved& letter);
+  void read(const Unpublished& letter);
+  void read(const Refusing& letter) { refusing_ = letter.on; }
+
+  std::unique_ptr<Publisher> publisher(const Membership& membership, std::string_view id);
+  void forget_publisher(Member& member);
 
   static const Membership* find(const Member& member, const Room& room);
   static void seat(Member& member, Room& room);
@@ -137,8 +152,12 @@ class Rooms final : public WorkerPort {
   void say(ToExchange letter);
 
   const unsigned worker_;
+  const bool losing_;
   ExchangePort& exchange_;
   RoomTable<Room, Rooms> rooms_;
+  std::unordered_map<std::uint64_t, Member*> publishers_;  // by Member::number_
+  std::uint64_t publisher_number_ = 0;                     // the latest
+  bool refusing_ = false;
   bool delivering_ = false;
   bool stopped_ = false;
 };

@@ -18,10 +18,13 @@
 #include "gateway/inbox.h"
 #include "gateway/ledger.h"
 #include "gateway/log.h"
+#include "gateway/random_text.h"
 #include "gateway/worker.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 #include "proxy/mailbox.h"
+#include "proxy/redis_bus.h"
+#include "proxy/redis_dialer.h"
 #include "proxy/signals.h"
 
 namespace gateway {
@@ -77,6 +80,7 @@ class Server {
 
  private:
   void make_workers();
+  void join_redis();
   void on_terminate();
   void on_worker_drained();
 
@@ -95,6 +99,8 @@ class Server {
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::unique_ptr<proxy::RedisDialer> redis_dialer_;  // on the first worker's loop, as the next is
+  std::unique_ptr<proxy::RedisBus> redis_;
   // The others' letters to it, and its to them.
   std::unique_ptr<Inbox<ToExchange>> to_exchange_;
   std::vector<std::unique_ptr<Inbox<ToWorker>>> to_workers_;
@@ -112,6 +118,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       admin_(loop_, policy_->admin_token, [this] { return !draining_; }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
   make_workers();
+  if (policy_->redis) join_redis();
 }
 
 // The first worker and the Exchange share a thread and call each other.
@@ -129,6 +136,19 @@ void Server::make_workers() {
           std::make_unique<Inbox<ToWorker>>(worker.mailbox(), worker.rooms())));
     }
   }
+}
+
+// On the thread of the Exchange.
+void Server::join_redis() {
+  const auto& settings = *policy_->redis;
+  auto& loop = workers_.front()->loop();
+  const auto instance = random_hexadecimal<32>();
+  redis_dialer_ = std::make_unique<proxy::RedisDialer>(loop, settings.server);
+  redis_ = std::make_unique<proxy::RedisBus>(
+      loop.timers(), loop.flushes(), *redis_dialer_, settings.server, settings.timeout,
+      fmt::format("{}:heartbeat:{}", settings.prefix,
+                  std::string_view(instance.data(), instance.size())));
+  exchange_.join_bus(*redis_, settings.prefix, settings.when_down, audit_);
 }
 
 std::expected<void, std::string> Server::listen() {

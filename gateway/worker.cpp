@@ -68,7 +68,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       refusals_(audit_),
       on_drained_(std::move(on_drained)),
       mailbox_(loop_),
-      rooms_(index, exchange),
+      rooms_(index, exchange, policy_->redis.has_value()),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes)
     relay_settings_.push_back(relay_settings(route, ledger_));

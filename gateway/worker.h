@@ -40,6 +40,9 @@ class Worker final : private proxy::Listener::Observer,
   void drain();
   void stop();
 
+  // For what lives on its thread besides it.
+  proxy::Loop& loop() override { return loop_; }
+
   // For what others have to say to it: its mailbox, and who reads letters about rooms there.
   proxy::Mailbox& mailbox() { return mailbox_; }
   WorkerPort& rooms() { return rooms_; }
@@ -53,7 +56,6 @@ class Worker final : private proxy::Listener::Observer,
   void on_accept(std::unique_ptr<proxy::Transport> transport,
                  const proxy::IpAddress& peer) override;
 
-  proxy::Loop& loop() override { return loop_; }
   proxy::Timers& timers() override { return loop_.timers(); }
   proxy::FlushList& flushes() override { return loop_.flushes(); }
   const std::shared_ptr<const Policy>& policy() override { return policy_; }

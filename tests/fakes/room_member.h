@@ -23,6 +23,9 @@ class RoomMember final : public gateway::Rooms::Member {
     heard.push_back((confirmed ? "joined " : "refused ") + std::string(key));
     when_told();
   }
+  void on_unpublished(std::string_view key, std::string_view id) override {
+    heard.push_back("unpublished " + std::string(key) + " " + std::string(id));
+  }
   void on_starved(std::string_view key) override {
     heard.push_back("starved " + std::string(key));
     when_told();

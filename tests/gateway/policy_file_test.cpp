@@ -123,6 +123,32 @@ TEST_SUITE("a policy's values") {
     CHECK(users.line == 4);
   }
 
+  TEST_CASE("a Redis, with the contract's defaults") {
+    CHECK_FALSE(loaded(minimal()).policy->redis);
+    const auto plain = loaded(minimal("", "redis: { url: redis://127.0.0.1 }\n")).policy;
+    REQUIRE(plain->redis);
+    CHECK(plain->redis->server.host == "127.0.0.1");
+    CHECK(plain->redis->prefix == "gatehouse");
+    CHECK(plain->redis->timeout == 5s);
+    CHECK(plain->redis->when_down == WhenDown::Local);
+    const auto all =
+        loaded(minimal("",
+                       "redis: { url: \"unix://:${PASSWORD}@/run/redis.sock\", prefix: "
+                       "chat_1, timeout: 1s, when_down: refuse }\n"),
+               {{"PASSWORD", "p"}})
+            .policy;
+    CHECK(all->redis->server.password == "p");
+    CHECK(all->redis->prefix == "chat_1");
+    CHECK(all->redis->timeout == 1s);
+    CHECK(all->redis->when_down == WhenDown::Refuse);
+  }
+
+  TEST_CASE("no error about a Redis shows its password") {
+    const auto fault = first_fault(minimal("", "redis: { url: redis://u:hunter2@h:x }\n"));
+    CHECK_FALSE(fault.empty());
+    CHECK_FALSE(fault.contains("hunter2"));
+  }
+
   TEST_CASE("everything that is written is read") {
     auto result = load_policy(in_corpus("good/everything.yaml"),
                               environment_of({{"ADMIN_TOKEN", "t0ken"},

@@ -50,6 +50,7 @@ struct Silent final : Rooms::Member {
   void deliver(const proxy::SharedOctets&) override {}
   void on_joined(std::string_view, bool) override {}
   void on_starved(std::string_view) override {}
+  void on_unpublished(std::string_view, std::string_view) override {}
 };
 
 struct OneWorker {

@@ -94,6 +94,7 @@ class Somebody final : public Rooms::Member {
   void deliver(const proxy::SharedOctets& frame) override;
   void on_joined(std::string_view key, bool confirmed) override;
   void on_starved(std::string_view key) override;
+  void on_unpublished(std::string_view, std::string_view) override { FAIL("there is no bus"); }
 
   World& world_;
 };

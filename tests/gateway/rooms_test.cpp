@@ -103,6 +103,13 @@ TEST_SUITE("the key of a room") {
     CHECK(room_key("", "space:a:room:news") == "room:space:a:room:news");
     CHECK(room_key("a", "b:room:c") == "space:a:room:b:room:c");
   }
+
+  TEST_CASE("the room can be told from it again") {
+    for (const auto* room : {"news", "space:a:room:news", "room:x", ":"}) {
+      CHECK(room_in(room_key("", room)) == room);
+      CHECK(room_in(room_key("a-1", room)) == room);
+    }
+  }
 }
 
 TEST_SUITE("joining") {

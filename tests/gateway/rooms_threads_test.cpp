@@ -105,6 +105,7 @@ class Somebody final : public Rooms::Member {
     }
   }
   void on_starved(std::string_view) override { FAIL("nothing is dropped here"); }
+  void on_unpublished(std::string_view, std::string_view) override { FAIL("there is no bus"); }
 
   void begin(std::size_t room) {
     in_[room] = std::make_unique<Stay>(Stay{room, sequences_[room].count, false, {}});
@@ -133,6 +134,7 @@ class Ending final : public Rooms::Member {
   }
   void on_joined(std::string_view, bool confirmed) override { CHECK(confirmed); }
   void on_starved(std::string_view) override { FAIL("nothing is dropped here"); }
+  void on_unpublished(std::string_view, std::string_view) override { FAIL("there is no bus"); }
 
   proxy::Loop& loop_;
   unsigned heard_ = 0;
