@@ -26,9 +26,10 @@ std::string_view Rooms::Membership::key() const { return room_->key; }
 
 bool Rooms::Membership::joined() const { return seat_ < room_->joined; }
 
+Rooms::Member::Member() = default;
+
 Rooms::Member::~Member() {
   if (!memberships_.empty()) memberships_.back().room_->rooms->leave_all(*this);
-  if (publishes_in_) publishes_in_->forget_publisher(*this);
 }
 
 Rooms::~Rooms() { assert(rooms_.size() == 0); }
@@ -62,7 +63,7 @@ void Rooms::leave(Member& member, const Membership& membership) {
 
 void Rooms::leave_all(Member& member) {
   while (!member.memberships_.empty()) leave(member, member.memberships_.back());
-  if (member.publishes_in_) forget_publisher(member);
+  member.registration_.reset();
 }
 
 const Rooms::Membership* Rooms::find(const Member& member, std::string_view key) const {
@@ -148,19 +149,13 @@ void Rooms::read(const Unpublished& letter) {
 
 std::unique_ptr<Publisher> Rooms::publisher(const Membership& membership, std::string_view id) {
   Member& member = *membership.room_->seats[membership.seat_].member;
-  if (!member.publishes_in_) {
-    member.publishes_in_ = this;
-    member.number_ = ++publisher_number_;
-    publishers_.emplace(member.number_, &member);
+  if (!member.registration_) {
+    member.registration_ = std::make_unique<Registration>(*this, ++publisher_number_);
+    publishers_.emplace(publisher_number_, &member);
   }
   auto publisher = std::make_unique<Publisher>();
-  *publisher = {worker_, member.number_, membership.room_->key, std::string(id)};
+  *publisher = {worker_, member.registration_->number, membership.room_->key, std::string(id)};
   return publisher;
-}
-
-void Rooms::forget_publisher(Member& member) {
-  publishers_.erase(member.number_);
-  member.publishes_in_ = nullptr;
 }
 
 void Rooms::seat(Member& member, Room& room) {

@@ -25,6 +25,7 @@ namespace gateway {
 
 class Rooms final : public WorkerPort {
   struct Room;
+  struct Registration;
 
  public:
   // One member in one room: 16 octets here and 16 in the room. Kept by the Member.
@@ -43,7 +44,7 @@ class Rooms final : public WorkerPort {
   // come from its own publish() too. Destroyed, it has left its rooms.
   class Member {
    public:
-    Member() = default;
+    Member();
     Member(const Member&) = delete;
     Member& operator=(const Member&) = delete;
 
@@ -71,8 +72,7 @@ class Rooms final : public WorkerPort {
    private:
     friend class Rooms;
     std::vector<Membership> memberships_;
-    Rooms* publishes_in_ = nullptr;  // null: it has not published what might be lost
-    std::uint64_t number_ = 0;       // there
+    std::unique_ptr<Registration> registration_;  // null: it published nothing that might be lost
   };
 
   // `worker`: the number that the Exchange knows it by. `losing`: publications may be lost after
@@ -119,6 +119,17 @@ class Rooms final : public WorkerPort {
     std::uint32_t membership;
   };
 
+  // Of a member, so that what is lost finds it as long as it is there.
+  struct Registration {
+    Registration(Rooms& owner, std::uint64_t given) : rooms(owner), number(given) {}
+    ~Registration() { rooms.publishers_.erase(number); }
+    Registration(const Registration&) = delete;
+    Registration& operator=(const Registration&) = delete;
+
+    Rooms& rooms;
+    const std::uint64_t number;
+  };
+
   // Whether it is confirmed, its exchange_room says. Seats of those who have joined come first,
   // then those who have not been told yet: these get no publications. A room that has ended is no
   // longer in the table, and its members are being told.
@@ -142,7 +153,6 @@ class Rooms final : public WorkerPort {
   void read(const Refusing& letter) { refusing_ = letter.on; }
 
   std::unique_ptr<Publisher> publisher(const Membership& membership, std::string_view id);
-  void forget_publisher(Member& member);
 
   static const Membership* find(const Member& member, const Room& room);
   static void seat(Member& member, Room& room);
@@ -155,7 +165,7 @@ class Rooms final : public WorkerPort {
   const bool losing_;
   ExchangePort& exchange_;
   RoomTable<Room, Rooms> rooms_;
-  std::unordered_map<std::uint64_t, Member*> publishers_;  // by Member::number_
+  std::unordered_map<std::uint64_t, Member*> publishers_;  // by their Registration's number
   std::uint64_t publisher_number_ = 0;                     // the latest
   bool refusing_ = false;
   bool delivering_ = false;

@@ -79,7 +79,7 @@ struct LateExchange final : gateway::ExchangePort {
 struct House {
   gateway::Exchange exchange;
   LateExchange port{exchange};
-  gateway::Rooms rooms{0, port};
+  gateway::Rooms rooms{0, port, true};
   gateway::EnvelopeReader reader;
   gateway::Ledger ledger{1000};
   const gateway::RoomServices services{rooms, reader, ledger};
@@ -454,6 +454,21 @@ TEST_SUITE("rooms: messages") {
     alice.time += 5s;
     for (int i = 0; i < 100; ++i) CHECK(alice.say("rubbish").kind == Kind::Swallow);
     CHECK(alice.say("rubbish").kind == Kind::Close);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "one that is lost on its way is answered, whoever it was for") {
+    alice.say(R"({"type":"join","room":"public-1"})");
+    (void)alice.told();
+    house.port.late = true;
+    alice.say(R"({"type":"message","room":"public-1","payload":1,"id":5})");
+    CHECK(alice.told().empty());
+    auto& publish = std::get<gateway::Publish>(house.port.letters.at(0));
+    house.rooms.post(gateway::Unpublished{std::move(publish.publisher)});
+    CHECK(alice.told() == Strings{R"({"type":"error","code":"unavailable","message":)"
+                                  R"("Unavailable, try again later","room":"public-1","id":5})"});
+    CHECK(alice.refusals == Strings{"unavailable public-1"});
+    house.port.late = false;
+    house.port.letters.clear();
   }
 }
 
