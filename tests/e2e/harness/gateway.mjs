@@ -12,13 +12,17 @@ import { audience, issuer, secret, token } from './tokens.mjs';
 import { deadlineMs, patience, until, within } from './wait.mjs';
 import { connect, upgradeRequest } from './wire.mjs';
 
+// Not one that this process has been given before: the kernel may well give it again.
 export async function freePort() {
   const server = net.createServer();
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address();
   await new Promise((resolve) => server.close(resolve));
+  if (given.has(port)) return freePort();
+  given.add(port);
   return port;
 }
+const given = new Set();
 
 export const jwt = (more = {}) => ({
   issuer, audience: [audience], algorithms: ['HS256'], keys: [{ secret }], ...more,
