@@ -196,7 +196,10 @@ Verdict Conversation::hand_out(const Rooms::Membership& membership, std::string_
 }
 
 void Conversation::on_unpublished(std::string_view key, std::string_view id) {
-  (void)refuse(RoomError::Unavailable, key.substr(key_prefix_octets_), id);
+  const auto room = key.substr(key_prefix_octets_);
+  host_.refused(name_of(RoomError::Unavailable), room);
+  // Not among the errors that a client is told for what it does: this one did nothing wrong.
+  if (!silent()) answer(error_answer(RoomError::Unavailable, room, id, std::nullopt));
 }
 
 Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,

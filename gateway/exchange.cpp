@@ -142,7 +142,7 @@ void Exchange::lose(std::unique_ptr<Publisher> publisher) {
 
 void Exchange::on_publication(std::string_view channel, std::string_view text) {
   Room* room = room_on(channel);
-  if (!room || !room->confirmed) return;  // it has been left, and this was on its way
+  if (!room) return;  // it has been left, and this was on its way
   if (!is_message(room_in(room->key), text)) return count(invalid_);
   deliver(*room, proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, text)));
 }

@@ -42,6 +42,7 @@ RedisBus::RedisBus(Timers& timers, FlushList& flushes, Dialer& dialer, const Red
       heartbeat_channel_(std::move(heartbeat_channel)),
       backoff_(first_wait, longest_wait),
       attempt_(timers, [this] { look_up(); }),
+      lookup_late_(timers, [this] { lose("lookup_late"); }),
       beat_due_(timers, [this] { beat(); }),
       beat_late_(timers, [this] { lose("heartbeat_late"); }) {}
 
@@ -55,10 +56,14 @@ void RedisBus::start(Observer& observer) {
 void RedisBus::look_up() {
   dropped_.clear();
   state_ = State::Dialling;
-  dialer_.look_up([this] { dial(); });
+  lookup_late_.arm(timeout_);
+  dialer_.look_up([this] {
+    if (state_ == State::Dialling) dial();  // else it came too late
+  });
 }
 
 void RedisBus::dial() {
+  lookup_late_.disarm();
   ready_ = 0;
   auto for_commands = dialer_.dial();
   auto for_subscriptions = dialer_.dial();

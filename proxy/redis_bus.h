@@ -127,6 +127,7 @@ class RedisBus final : public Bus {
   std::uint64_t beat_ = 0;
   Backoff backoff_;
   Timer attempt_;
+  Timer lookup_late_;
   Timer beat_due_;   // the next one is to be published
   Timer beat_late_;  // the one under way has not been seen
 };

@@ -18,7 +18,7 @@ class Dialer {
   virtual ~Dialer() = default;
 
   // Looks for the server's addresses anew. `on_found` is called once, from the loop; a lookup that
-  // was under way is given up.
+  // was under way is given up, and calls nothing.
   using OnFound = std::move_only_function<void()>;
   virtual void look_up(OnFound on_found) = 0;
 

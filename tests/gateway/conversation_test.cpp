@@ -467,6 +467,15 @@ TEST_SUITE("rooms: messages") {
     CHECK(alice.told() == Strings{R"({"type":"error","code":"unavailable","message":)"
                                   R"("Unavailable, try again later","room":"public-1","id":5})"});
     CHECK(alice.refusals == Strings{"unavailable public-1"});
+    house.port.letters.clear();
+    for (int i = 0; i < 200; ++i) {
+      alice.say(R"({"type":"message","room":"public-1","payload":1})");
+    }
+    for (auto& letter : house.port.letters) {
+      house.rooms.post(
+          gateway::Unpublished{std::move(std::get<gateway::Publish>(letter).publisher)});
+    }
+    CHECK(alice.told().size() == 200);
     house.port.late = false;
     house.port.letters.clear();
   }

@@ -319,6 +319,43 @@ TEST_SUITE("Redis bus") {
     CHECK(lookups == 2);
   }
 
+  TEST_CASE_FIXTURE(Fixture, "a lookup that takes too long is given up") {
+    bus->start(*this);
+    pass(0s);
+    pass(4999ms);
+    CHECK(told.empty());
+    pass(1ms);
+    CHECK(take() == Told{"away lookup_late"});
+    on_found();
+    CHECK(peers.empty());
+    pass(100ms);
+    CHECK(lookups == 2);
+    on_found();
+    CHECK(peers.size() == 2);
+    pass(4999ms);
+    CHECK(told.empty());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "after a success the waits begin again, and so does what may wait") {
+    back();
+    const std::string half(RedisBus::waiting_octets_max / 2 - 1, 'x');
+    for (int round = 0; round < 8; ++round) {
+      CHECK(bus->publish("r", half));
+      CHECK(bus->publish("r", half));
+      CHECK_FALSE(bus->publish("r", ""));
+      commands().vanish();
+      CHECK(take() == Told{"away connection_lost", "unpublished", "unpublished"});
+      const auto before = lookups;
+      pass(100ms);
+      REQUIRE(lookups == before + 1);
+      on_found();
+      flushes.flush();
+      log_in();
+      beat();
+      CHECK(take() == Told{"back"});
+    }
+  }
+
   TEST_CASE_FIXTURE(Fixture, "a reply to another question ends the connection, not the process") {
     back();
     bus->subscribe("r");
