@@ -102,8 +102,10 @@ void RedisBus::restore() {
 }
 
 void RedisBus::on_gone(const RedisFailure& failure) {
-  if (state_ == State::Dialling && failure.kind == RedisFailure::Kind::Unreachable &&
-      dialer_.next_address()) {
+  using Kind = RedisFailure::Kind;
+  // What swallows packets answers as little as what refuses them.
+  const bool elsewhere = failure.kind == Kind::Unreachable || failure.kind == Kind::NoAnswer;
+  if (state_ == State::Dialling && elsewhere && dialer_.next_address()) {
     drop_connections();
     return dial();
   }
@@ -193,11 +195,11 @@ bool RedisBus::publish(std::string_view channel, std::string_view text) {
 }
 
 void RedisBus::on_published(const RedisReply& reply) {
-  if (published_.empty()) return lose("bad_reply");
+  const auto error = reply.error();
+  // Not taken off yet: lose() answers for all that are there.
+  if (published_.empty() || (!error && !reply.integer())) return lose("bad_reply");
   const auto published = published_.front();
   published_.pop_front();
-  const auto error = reply.error();
-  if (!error && !reply.integer()) return lose("bad_reply");
   if (published.octets == 0) {
     if (error) lose(*error);
     return;

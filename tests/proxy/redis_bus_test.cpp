@@ -311,6 +311,17 @@ TEST_SUITE("Redis bus") {
     CHECK(take() == Told{"back"});
   }
 
+  TEST_CASE_FIXTURE(Fixture, "so is one that answers nothing, once its time is over") {
+    addresses = 2;
+    begin();
+    pass(5s);
+    CHECK(told.empty());
+    REQUIRE(peers.size() == 4);
+    log_in();
+    beat();
+    CHECK(take() == Told{"back"});
+  }
+
   TEST_CASE_FIXTURE(Fixture, "where there is no address it goes on trying") {
     addresses = 0;
     begin();
@@ -354,6 +365,13 @@ TEST_SUITE("Redis bus") {
       beat();
       CHECK(take() == Told{"back"});
     }
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a publication whose answer is none is told as lost") {
+    back();
+    REQUIRE(bus->publish("r", "x"));
+    commands().send("+OK\r\n");
+    CHECK(told == Told{"away bad_reply", "unpublished"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "a reply to another question ends the connection, not the process") {
