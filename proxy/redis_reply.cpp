@@ -80,7 +80,9 @@ RedisReader::RedisReader()
 RedisReader::~RedisReader() = default;
 
 void RedisReader::feed(std::string_view octets) {
-  if (reader_) redisReaderFeed(reader_.get(), octets.data(), octets.size());
+  if (!reader_) return;
+  redisReaderFeed(reader_.get(), octets.data(), octets.size());
+  reply_octets_ += octets.size();
 }
 
 std::expected<std::optional<RedisReply>, RedisReader::BadReply> RedisReader::next() {
@@ -89,8 +91,12 @@ std::expected<std::optional<RedisReply>, RedisReader::BadReply> RedisReader::nex
     return std::unexpected(BadReply{});
   }
   reply_.reset(static_cast<redisReply*>(reply));
-  if (reply_) return RedisReply(*reply_);
-  if (reader_->len - reader_->pos > reply_octets_max) return std::unexpected(BadReply{});
+  if (reply_) {
+    reply_octets_ = reader_->len - reader_->pos;
+    return RedisReply(*reply_);
+  }
+  // Also what hiredis has read of it already, and keeps.
+  if (reply_octets_ > reply_octets_max) return std::unexpected(BadReply{});
   return std::nullopt;
 }
 

@@ -40,9 +40,11 @@ class RedisReply {
 
 class RedisReader {
  public:
-  // A Redis that says more in one reply, or makes it of more parts, is left.
-  static constexpr std::size_t reply_octets_max = 16 * 1024 * 1024;
-  static constexpr std::size_t elements_max = 1024 * 1024;
+  // A Redis that says more in one reply, or makes it of more parts, is left. More octets than Redis
+  // lets wait for a subscriber by default (client-output-buffer-limit pubsub 32mb): a publication
+  // that is too long for members ends no connection. No reply that is asked for has over 3 parts.
+  static constexpr std::size_t reply_octets_max = 33 * 1024 * 1024;
+  static constexpr std::size_t elements_max = 1024;
 
   RedisReader();
   ~RedisReader();
@@ -58,6 +60,7 @@ class RedisReader {
  private:
   std::unique_ptr<redisReader, void (*)(redisReader*)> reader_;
   std::unique_ptr<redisReply, void (*)(redisReply*)> reply_;
+  std::size_t reply_octets_ = 0;  // that have come of the next reply, and behind it
 };
 
 }  // namespace proxy

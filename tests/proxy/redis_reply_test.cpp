@@ -88,6 +88,30 @@ TEST_SUITE("Redis protocol") {
     CHECK_FALSE(more.next());
   }
 
+  TEST_CASE("an array of parts that are too long together is given up before its end") {
+    RedisReader reader;
+    reader.feed("*1000\r\n");
+    const std::string part = "$1048576\r\n" + std::string(1024 * 1024, 'x') + "\r\n";
+    for (std::size_t fed = 0; fed + part.size() < RedisReader::reply_octets_max;
+         fed += part.size()) {
+      reader.feed(part);
+      REQUIRE(reader.next());
+    }
+    reader.feed(part);
+    CHECK_FALSE(reader.next());
+  }
+
+  TEST_CASE("many replies, each short, are as long together as they like") {
+    RedisReader reader;
+    const std::string part = "$1048576\r\n" + std::string(1024 * 1024, 'x') + "\r\n";
+    for (int i = 0; i < 40; ++i) {
+      reader.feed(part);
+      const auto reply = reader.next();
+      REQUIRE(reply);
+      CHECK(*reply);
+    }
+  }
+
   TEST_CASE("a reply that is too long is given up before its end") {
     RedisReader reader;
     reader.feed("$536870912\r\n");
