@@ -350,7 +350,8 @@ EnvelopeReader::FromBackend EnvelopeReader::read_from_backend(std::string_view t
 
 std::optional<std::string_view> EnvelopeReader::read_from_bus(std::string_view text) {
   const auto members = parser_->read_members(text);
-  if (!members || (*members)->type.string() != "message"sv) return std::nullopt;
+  if (!members || (*members)->in_other_case) return std::nullopt;
+  if ((*members)->type.string() != "message"sv) return std::nullopt;
   const auto room = (*members)->room.string();
   return room && auth::valid_room_name(*room) ? room : std::nullopt;
 }

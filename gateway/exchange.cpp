@@ -65,12 +65,18 @@ void Exchange::read(const Unsubscribe& letter) {
   });
   if (!room->subscribers.empty()) return;
   const auto ended = rooms_.take(*room);
-  if (outside_) outside_->bus.unsubscribe(outside_->channel(ended->key));
+  if (!outside_) return;
+  outside_->bus.unsubscribe(outside_->channel(ended->key));
+  forget_settled();
 }
 
 void Exchange::on_subscribed(std::string_view channel, bool confirmed) {
   if (Room* room = room_on(channel)) confirmed ? confirm(*room) : refuse(*room);
-  // Answers come in the order of the questions; a room that is gone needs none.
+  forget_settled();
+}
+
+// Answers come in the order of the questions; a room that is gone needs none.
+void Exchange::forget_settled() {
   auto& pending = outside_->pending;
   const auto settled = [this](ExchangeRoomId id) {
     const Room* room = rooms_.find(id);

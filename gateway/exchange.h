@@ -103,6 +103,7 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   void confirm(Room& room);
   void refuse(Room& room);
   void settle_pending();
+  void forget_settled();
   bool is_message(std::string_view room, std::string_view text);
   void publish(const Room* room, Publish& letter);
   void lose(std::unique_ptr<Publisher> publisher);

@@ -188,6 +188,9 @@ TEST_SUITE("exchange with a bus") {
     for (const std::string text :
          {R"({"type":"message","room":"q"})", R"({"type":"left","room":"r"})", R"({"room":"r"})",
           R"({"type":"message"})", R"({"type":"message","room":"r","room":"r"})",
+          R"({"type":"message","room":"r","Type":"left"})",
+          R"({"type":"message","room":"r","ROOM":"q"})",
+          R"({"type":"message","room":"r","from":"a","From":"b"})",
           R"({"type":"message","room":"r"} x)", R"([{"type":"message","room":"r"}])", R"(x)", R"()",
           "\xEF\xBB\xBF{\"type\":\"message\",\"room\":\"r\"}",
           "{\"type\":\"message\",\"room\":\"r\",\"payload\":\"\xFF\"}"}) {
