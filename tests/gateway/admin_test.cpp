@@ -5,10 +5,11 @@
 namespace tests {
 
 namespace {
-proxy::RequestHead request(std::string method, std::string target) {
+// Of texts that outlive it: a head has views.
+proxy::RequestHead request(std::string_view method, std::string_view target) {
   proxy::RequestHead head;
-  head.method = std::move(method);
-  head.target = std::move(target);
+  head.method = method;
+  head.target = target;
   return head;
 }
 }  // namespace
