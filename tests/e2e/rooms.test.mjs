@@ -631,7 +631,8 @@ describe('promise 4: after disconnects no membership is left', () => {
     for (const client of [...stays, ...again]) assert.deepEqual(await client.before(), [], 'each once');
   });
 
-  test('memory is flat over many rooms joined, left and lost with their members', async (t) => {
+  const sanitized = process.env.GATEHOUSE_SANITIZED && 'a sanitizer keeps what was freed';
+  test('memory is flat over many rooms joined, left and lost with their members', { skip: sanitized }, async (t) => {
     const gateway = await startRooms(t, { rooms: [open('*')], log: { level: 'warn', format: 'json' } });
     const rooms = (round, client) => Array.from({ length: 100 }, (_, i) => `${'room'.repeat(20)}-${round}-${client}-${i}`);
     const churn = async (round) => {
