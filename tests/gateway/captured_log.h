@@ -26,7 +26,10 @@ class CapturedLog {
   }
   CapturedLog(const CapturedLog&) = delete;
   CapturedLog& operator=(const CapturedLog&) = delete;
-  ~CapturedLog() { close(descriptor_); }
+  ~CapturedLog() {
+    log_.reset();  // its thread may be writing
+    close(descriptor_);
+  }
 
   gateway::Log& log() { return *log_; }
 
