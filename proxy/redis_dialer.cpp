@@ -9,13 +9,17 @@ namespace proxy {
 RedisDialer::RedisDialer(Loop& loop, const RedisServer& server)
     : loop_(loop), server_(server), nothing_to_look_up_(loop.timers(), [this] { on_found_(); }) {}
 
+// One that is under way goes on for the next who asks: a thread waits in each, and a resolver that
+// does not answer must not get them all.
 void RedisDialer::look_up(OnFound on_found) {
   on_found_ = std::move(on_found);
+  if (looking_) return;
   addresses_.clear();
   at_hand_ = 0;
   if (server_.unix_path.empty()) {
     const auto address = IpAddress::parse(server_.host);
     if (!address) {
+      looking_ = true;
       auto found = [this](std::vector<IpAddress> addresses) { this->found(std::move(addresses)); };
       lookup_ = std::make_unique<Lookup>(loop_, server_.host, std::move(found));
       return;
@@ -26,6 +30,7 @@ void RedisDialer::look_up(OnFound on_found) {
 }
 
 void RedisDialer::found(std::vector<IpAddress> addresses) {
+  looking_ = false;
   addresses_ = std::move(addresses);
   on_found_();
 }

@@ -17,8 +17,8 @@ class Dialer {
  public:
   virtual ~Dialer() = default;
 
-  // Looks for the server's addresses anew. `on_found` is called once, from the loop; a lookup that
-  // was under way is given up, and calls nothing.
+  // Looks for the server's addresses anew. `on_found` is called once, from the loop; that of an
+  // earlier call that has not been called is not any more.
   using OnFound = std::move_only_function<void()>;
   virtual void look_up(OnFound on_found) = 0;
 
@@ -47,6 +47,7 @@ class RedisDialer final : public Dialer {
   std::vector<IpAddress> addresses_;
   std::size_t at_hand_ = 0;
   std::unique_ptr<Lookup> lookup_;
+  bool looking_ = false;
   Timer nothing_to_look_up_;  // due at once
 };
 
