@@ -49,7 +49,7 @@ void Exchange::read(const Subscribe& letter) {
   room->subscribers.push_back({letter.worker, letter.room});
   if (added) {
     if (outside_) outside_->bus.subscribe(outside_->channel(room->key));
-    room->confirmed = !outside_ || outside_->bus.away();
+    room->confirmed = !outside_ || !outside_->bus.confirms();
     if (!room->confirmed) outside_->pending.push_back(room->id);
   }
   if (!room->confirmed) return;
@@ -165,6 +165,7 @@ bool Exchange::is_message(std::string_view room, std::string_view text) {
 
 // A worker on this thread only queues what it gets: the list stays as it is meanwhile.
 void Exchange::deliver(Room& room, const proxy::SharedOctets& frame) {
+  if (!room.confirmed) return;  // nobody is in it yet
   for (Subscriber& subscriber : room.subscribers) {
     if (!subscriber.starved &&
         workers_[subscriber.worker]->post(Publication{subscriber.room, frame})) {

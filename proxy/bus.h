@@ -33,14 +33,18 @@ class Bus {
   virtual ~Bus() = default;
 
   virtual void start(
-      Observer& observer) = 0;  // on the loop's thread or before it runs; away so far
-  virtual bool away() const = 0;
+      Observer& observer) = 0;    // on the loop's thread or before it runs; away so far
+  virtual bool away() const = 0;  // publish() is of no use
+
+  // Whether on_subscribed() will answer what is subscribed now, or on_away() come instead: so it is
+  // shortly before the bus is back too, so that what is published then finds its subscribers.
+  virtual bool confirms() const = 0;
 
   // Remembered while the bus is away. A channel is subscribed once at a time.
   virtual void subscribe(std::string_view channel) = 0;
   virtual void unsubscribe(std::string_view channel) = 0;
 
-  // False: away, or too much waits for an answer already; it was not sent.
+  // False: away, or about to be, or too much waits for an answer already; it was not sent.
   [[nodiscard]] virtual bool publish(std::string_view channel, std::string_view text) = 0;
 };
 

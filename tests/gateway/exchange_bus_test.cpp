@@ -21,11 +21,13 @@ namespace {
 struct FakeBus final : proxy::Bus {
   Observer* observer = nullptr;
   bool is_away = true;
+  bool will_confirm = false;
   bool full = false;
   std::vector<std::string> asked;
 
   void start(Observer& told) override { observer = &told; }
   bool away() const override { return is_away; }
+  bool confirms() const override { return will_confirm; }
   void subscribe(std::string_view channel) override { asked.push_back("+" + std::string(channel)); }
   void unsubscribe(std::string_view channel) override {
     asked.push_back("-" + std::string(channel));
@@ -39,10 +41,12 @@ struct FakeBus final : proxy::Bus {
   std::vector<std::string> take() { return std::exchange(asked, {}); }
   void go() {
     is_away = true;
+    will_confirm = false;
     observer->on_away("connection_lost");
   }
   void come_back() {
     is_away = false;
+    will_confirm = true;
     observer->on_back();
   }
 };
@@ -300,6 +304,23 @@ TEST_SUITE("exchange with a bus") {
     CHECK(publish(alice, hi));
     CHECK(alice.heard.empty());
     CHECK(bus.take().size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "local: a join shortly before the bus is back waits for it") {
+    begin();
+    bus.go();
+    bus.will_confirm = true;
+    CHECK(rooms.join(alice, "room:r") == Rooms::Join::Pending);
+    SUBCASE("nobody hears what is published to it meanwhile") {
+      CHECK(rooms.publish("room:r", framed(hi)));
+      CHECK(alice.take_heard().empty());
+      confirm("pre:room:r");
+      CHECK(alice.take_heard() == Heard{"joined room:r"});
+    }
+    SUBCASE("and is answered if the bus is lost again") {
+      bus.go();
+      CHECK(alice.take_heard() == Heard{"joined room:r"});
+    }
   }
 
   TEST_CASE_FIXTURE(Fixture, "refuse: while the bus is away nobody joins or publishes") {

@@ -1,5 +1,7 @@
 #include "proxy/redis_bus.h"
 
+#include <algorithm>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -28,9 +30,33 @@ std::string reply(std::string_view what, std::string_view channel) {
                      channel);
 }
 
+constexpr auto pong = "*2\r\n$4\r\npong\r\n$0\r\n\r\n";
+
 std::string message(std::string_view channel, std::string_view text) {
   return command({"message", channel, text});
 }
+
+// Does and hears what a resident does, and says what it was told.
+struct Guest final : Store::Resident {
+  std::string name;
+  Told told;
+  std::function<void()> when_up = [] {};
+
+  explicit Guest(std::string_view its_channel) : name(its_channel) {}
+  std::string_view channel() const override { return name; }
+  void on_text(std::string_view text) override { told.push_back("text " + std::string(text)); }
+  void on_up() override {
+    told.push_back("up");
+    when_up();
+  }
+  void on_down() override { told.push_back("down"); }
+  Store::Answer keep_answer() {
+    return [this](const RedisReply* reply) {
+      told.push_back(reply ? fmt::format("answer {}", reply->integer().value_or(-1)) : "lost");
+    };
+  }
+  Told take() { return std::exchange(told, {}); }
+};
 
 // The test is Redis: the peer of both connections of each attempt.
 struct Fixture : Bus::Observer, Dialer {
@@ -115,6 +141,10 @@ struct Fixture : Bus::Observer, Dialer {
     on_found();
     flushes.flush();
     log_in();
+  }
+  void lose_commands() {
+    commands().vanish();
+    subscriptions().send(pong);
   }
   void join(std::string_view channel) {
     bus->subscribe(channel);
@@ -210,13 +240,16 @@ TEST_SUITE("Redis bus") {
     back();
     CHECK(bus->publish("r", "1"));
     flushes.flush();
-    SUBCASE("commands") { commands().vanish(); }
+    SUBCASE("commands") { lose_commands(); }
     SUBCASE("subscriptions") { subscriptions().vanish(); }
     CHECK(bus->away());
-    CHECK(take() == Told{"away connection_lost", "unpublished"});
+    auto said_so = take();
+    std::ranges::sort(said_so);
+    CHECK(said_so == Told{"away connection_lost", "unpublished"});
     CHECK(commands().dropped);
-    CHECK(subscriptions().dropped);
     CHECK_FALSE(bus->publish("r", "2"));
+    pass(100ms);
+    CHECK(subscriptions().dropped);
   }
 
   TEST_CASE_FIXTURE(Fixture, "what was subscribed is again before it is back, without a word") {
@@ -224,7 +257,7 @@ TEST_SUITE("Redis bus") {
     join("a");
     join("b");
     join("gone");
-    commands().vanish();
+    lose_commands();
     bus->unsubscribe("gone");
     bus->subscribe("new");
     take();
@@ -354,8 +387,8 @@ TEST_SUITE("Redis bus") {
       CHECK(bus->publish("r", half));
       CHECK(bus->publish("r", half));
       CHECK_FALSE(bus->publish("r", ""));
-      commands().vanish();
-      CHECK(take() == Told{"away connection_lost", "unpublished", "unpublished"});
+      lose_commands();
+      CHECK(take() == Told{"unpublished", "unpublished", "away connection_lost"});
       const auto before = lookups;
       pass(100ms);
       REQUIRE(lookups == before + 1);
@@ -394,6 +427,157 @@ TEST_SUITE("Redis bus") {
       commands().send("-NOPERM no\r\n");
     }
     CHECK(told == Told{"away NOPERM"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what Redis said before it went is heard before the bus is away") {
+    back();
+    join("r");
+    CHECK(bus->publish("r", "1"));
+    CHECK(bus->publish("r", "2"));
+    bus->subscribe("other");
+    said(subscriptions());
+    commands().send(":1\r\n");
+    commands().vanish();
+    CHECK(take() == Told{"published", "unpublished"});
+    CHECK_FALSE(bus->away());
+    CHECK_FALSE(bus->publish("r", "3"));
+    bus->unsubscribe("other");
+    bus->subscribe("new");
+    CHECK(said(subscriptions()) == command({"PING"}));
+    subscriptions().send(message("hb", "1") + reply("subscribe", "other") + message("r", "1"));
+    CHECK(take() == Told{"r: 1"});
+    SUBCASE("all of it: the connection ends") { subscriptions().vanish(); }
+    SUBCASE("all of it: the connection says so") { subscriptions().send(pong); }
+    SUBCASE("but nobody waits for long") {
+      pass(99ms);
+      CHECK(told.empty());
+      pass(1ms);
+    }
+    CHECK(take() == Told{"away connection_lost"});
+    reconnect();
+    CHECK(said(subscriptions()) == command({"SUBSCRIBE", "new"}) + command({"SUBSCRIBE", "r"}));
+  }
+
+  TEST_CASE_FIXTURE(Fixture,
+                    "it is back once all who joined meanwhile will hear what is published") {
+    begin();
+    log_in();
+    CHECK_FALSE(bus->confirms());
+    bus->subscribe("early");
+    flushes.flush();
+    beat();
+    CHECK(take().empty());
+    CHECK(bus->away());
+    CHECK(bus->confirms());
+    bus->subscribe("late");
+    subscriptions().send(reply("subscribe", "early"));
+    CHECK(take() == Told{"subscribed early", "back"});
+    subscriptions().send(reply("subscribe", "late"));
+    CHECK(take() == Told{"subscribed late"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a resident's channel is subscribed first, and heard by it alone") {
+    Guest guest("control");
+    Guest quiet("");
+    bus->attach(guest);
+    bus->attach(quiet);
+    bus->subscribe("a");
+    guest.when_up = quiet.when_up = [this] { bus->settled(); };
+    begin();
+    for (auto* peer : {&commands(), &subscriptions()}) peer->send("+PONG\r\n");
+    CHECK(said(subscriptions()) ==
+          command({"PING"}) + command({"SUBSCRIBE", "hb"}) + command({"SUBSCRIBE", "control"}));
+    subscriptions().send(reply("subscribe", "hb"));
+    CHECK(guest.take().empty());
+    subscriptions().send(reply("subscribe", "control"));
+    CHECK(said(subscriptions()) == command({"SUBSCRIBE", "a"}));
+    CHECK(guest.take() == Told{"up"});
+    subscriptions().send(reply("subscribe", "a") + message("control", "x"));
+    CHECK(guest.take() == Told{"text x"});
+    CHECK(quiet.take() == Told{"up"});
+    flushes.flush();
+    beat();
+    CHECK(take() == Told{"subscribed a", "back"});
+    lose_commands();
+    CHECK(guest.take() == Told{"down"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "without permission for a resident's channel there is no bus") {
+    Guest guest("control");
+    bus->attach(guest);
+    begin();
+    log_in();
+    subscriptions().send("-NOPERM no\r\n");
+    CHECK(take() == Told{"away NOPERM"});
+    CHECK(guest.take().empty());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "it is not back before its residents have what they need") {
+    Guest guest("");
+    bus->attach(guest);
+    guest.when_up = [&] { CHECK(bus->ask({"GET", "x"}, guest.keep_answer())); };
+    CHECK_FALSE(bus->ask({"GET", "x"}, guest.keep_answer()));
+    begin();
+    log_in();
+    CHECK(said(commands()) == command({"GET", "x"}));
+    commands().send(":7\r\n");
+    CHECK(guest.take() == Told{"up", "answer 7"});
+    CHECK(said(commands()).empty());
+    SUBCASE("it has") {
+      bus->settled();
+      CHECK(said(commands()) == command({"PUBLISH", "hb", "1"}));
+      beat();
+      CHECK(take() == Told{"back"});
+    }
+    SUBCASE("it cannot get it") {
+      bus->give_up("bad_copy");
+      CHECK(take().empty());
+      pass(0s);
+      CHECK(take() == Told{"away bad_copy"});
+      CHECK(guest.take() == Told{"down"});
+      CHECK(commands().dropped);
+      reconnect();
+      CHECK(guest.take() == Told{"up"});
+    }
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "questions are asked and answered among the publications") {
+    back();
+    Guest guest("");
+    CHECK(bus->publish("r", "1"));
+    CHECK(bus->ask({"INCR", "n"}, guest.keep_answer()));
+    CHECK(bus->publish("r", "2"));
+    CHECK(said(commands()) ==
+          command({"PUBLISH", "r", "1"}) + command({"INCR", "n"}) + command({"PUBLISH", "r", "2"}));
+    commands().send(":1\r\n:5\r\n");
+    CHECK(guest.take() == Told{"answer 5"});
+    CHECK(bus->ask({"INCR", "n"}, guest.keep_answer()));
+    lose_commands();
+    CHECK(guest.take() == Told{"lost"});
+    CHECK(take() == Told{"published", "unpublished", "away connection_lost"});
+    CHECK_FALSE(bus->ask({"INCR", "n"}, guest.keep_answer()));
+  }
+
+  TEST_CASE_FIXTURE(Fixture,
+                    "a question that is answered with an error is its asker's to deal with") {
+    back();
+    Guest guest("");
+    CHECK(bus->ask({"INCR", "n"}, guest.keep_answer()));
+    commands().send("-WRONGTYPE no\r\n");
+    CHECK(guest.take() == Told{"answer -1"});
+    CHECK_FALSE(bus->away());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "questions count among the 16 MiB that wait") {
+    back();
+    Guest guest("");
+    const std::string all(RedisBus::waiting_octets_max - 1, 'x');
+    CHECK(bus->ask({"SET", "n", all}, guest.keep_answer()));
+    CHECK_FALSE(bus->ask({"SET", "n", "x"}, guest.keep_answer()));
+    CHECK_FALSE(bus->publish("r", ""));
+    CHECK(bus->waiting_octets() == RedisBus::waiting_octets_max);
+    commands().send("+OK\r\n");
+    CHECK(bus->publish("r", ""));
   }
 
   TEST_CASE_FIXTURE(Fixture, "it may be destroyed at any moment") {
