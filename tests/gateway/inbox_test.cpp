@@ -102,8 +102,34 @@ TEST_SUITE("inbox") {
     CHECK(box.post(""));
     posted = 0;
     box.run();
-    CHECK(posted == 0);  // the two of the batch were both counted until it was over
+    CHECK(posted == 0);  // the two were both counted until their iteration was over
     CHECK(box.post(""));
+  }
+
+  TEST_CASE("a long batch is read in parts, an iteration each, in order") {
+    OneInbox box(inbox_octets_max);
+    std::size_t in_one_iteration = 0;
+    SUBCASE("by octets") {
+      const std::string half(inbox_octets_per_iteration / 2, 'x');
+      for (int i = 0; i < 5; ++i) CHECK(box.post(half));
+      in_one_iteration = 2;
+    }
+    SUBCASE("by letters") {
+      for (std::size_t i = 0; i < 2 * inbox_letters_per_iteration + 1; ++i) {
+        CHECK(box.inbox.post(Starved{{static_cast<std::uint32_t>(i), 1}}));
+      }
+      in_one_iteration = inbox_letters_per_iteration;
+    }
+    box.run();
+    CHECK(box.reader.read.size() == in_one_iteration);
+    CHECK(box.inbox.post(Subscribed{{1, 1}, {2, 1}, true}));  // comes behind them all
+    box.run();
+    CHECK(box.reader.read.size() == 2 * in_one_iteration);
+    CHECK_FALSE(std::holds_alternative<Subscribed>(box.reader.read.back()));
+    box.run();
+    box.run();
+    REQUIRE(box.reader.read.size() == 2 * in_one_iteration + 2);
+    CHECK(std::holds_alternative<Subscribed>(box.reader.read.back()));
   }
 
   TEST_CASE("what nobody reads any more may be dropped with it") {
