@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "auth/ascii.h"
+#include "auth/timestamp.h"
 #include "gateway/policy_conditions.h"
 #include "gateway/policy_values.h"
 #include "gateway/utf8_text.h"
@@ -52,7 +53,7 @@ const std::vector<Key<KeySource>>& key_source_keys() {
           parsed<auth::WallTime>(
               "a time such as 2027-01-01T00:00:00Z",
               [](std::string_view text) -> std::expected<auth::WallTime, std::string> {
-                if (auto time = parse_time(text)) return *time;
+                if (auto time = auth::parse_timestamp(text)) return *time;
                 return std::unexpected("expected a time such as 2027-01-01T00:00:00Z");
               }),
           &KeySource::not_after),

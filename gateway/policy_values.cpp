@@ -60,91 +60,12 @@ std::optional<double> per_second(std::string_view text,
   return static_cast<double>(*count) / (unit == 's' ? 1 : 60);
 }
 
-// Takes exactly `digits` digits off the front.
-std::optional<int> take_number(std::string_view& text, std::size_t digits) {
-  if (text.size() < digits || !std::all_of(text.begin(), text.begin() + digits, is_digit)) {
-    return std::nullopt;
-  }
-  int number = 0;
-  std::from_chars(text.data(), text.data() + digits, number);
-  text.remove_prefix(digits);
-  return number;
-}
-
 bool take(std::string_view& text, char expected) {
-  if (text.empty() || text.front() != expected) {
+  if (!text.starts_with(expected)) {
     return false;
   }
   text.remove_prefix(1);
   return true;
-}
-
-// time-offset: what the clock that was read is ahead of UTC.
-std::optional<std::chrono::minutes> take_offset(std::string_view& text) {
-  if (take(text, 'Z')) {
-    return std::chrono::minutes(0);
-  }
-  bool behind = !text.empty() && text.front() == '-';
-  if (!behind && !(!text.empty() && text.front() == '+')) {
-    return std::nullopt;
-  }
-  text.remove_prefix(1);
-  auto hours = take_number(text, 2);
-  if (!hours || !take(text, ':')) {
-    return std::nullopt;
-  }
-  auto minutes = take_number(text, 2);
-  if (!minutes || *hours > 23 || *minutes > 59) {
-    return std::nullopt;
-  }
-  std::chrono::minutes offset(*hours * 60 + *minutes);
-  return behind ? -offset : offset;
-}
-
-std::optional<std::chrono::sys_days> take_date(std::string_view& text) {
-  auto year = take_number(text, 4);
-  if (!year || !take(text, '-')) {
-    return std::nullopt;
-  }
-  auto month = take_number(text, 2);
-  if (!month || !take(text, '-')) {
-    return std::nullopt;
-  }
-  auto day = take_number(text, 2);
-  if (!day) {
-    return std::nullopt;
-  }
-  std::chrono::year_month_day date{std::chrono::year(*year),
-                                   std::chrono::month(static_cast<unsigned>(*month)),
-                                   std::chrono::day(static_cast<unsigned>(*day))};
-  if (!date.ok()) {
-    return std::nullopt;
-  }
-  return std::chrono::sys_days(date);
-}
-
-std::optional<Milliseconds> take_time_of_day(std::string_view& text) {
-  auto hours = take_number(text, 2);
-  if (!hours || !take(text, ':')) {
-    return std::nullopt;
-  }
-  auto minutes = take_number(text, 2);
-  if (!minutes || !take(text, ':')) {
-    return std::nullopt;
-  }
-  auto seconds = take_number(text, 2);
-  if (!seconds || *hours > 23 || *minutes > 59 || *seconds > 59) {
-    return std::nullopt;
-  }
-  if (take(text, '.')) {  // a fraction is read and dropped: no key ends within a second
-    auto digits = std::find_if_not(text.begin(), text.end(), is_digit) - text.begin();
-    if (digits == 0) {
-      return std::nullopt;
-    }
-    text.remove_prefix(static_cast<std::size_t>(digits));
-  }
-  return std::chrono::hours(*hours) + std::chrono::minutes(*minutes) +
-         std::chrono::seconds(*seconds);
 }
 
 // RFC 3986 section 3.2.2: what may stand for a host without percent-encoding.
@@ -219,22 +140,6 @@ std::optional<double> parse_rate(std::string_view text) { return per_second(text
 
 std::optional<double> parse_octet_rate(std::string_view text) {
   return per_second(text, parse_size);
-}
-
-std::optional<auth::WallTime> parse_time(std::string_view text) {
-  auto date = take_date(text);
-  if (!date || !take(text, 'T')) {
-    return std::nullopt;
-  }
-  auto time = take_time_of_day(text);
-  if (!time) {
-    return std::nullopt;
-  }
-  auto offset = take_offset(text);
-  if (!offset || !text.empty()) {
-    return std::nullopt;
-  }
-  return auth::WallTime(*date) + *time - *offset;
 }
 
 std::expected<BackendServer, std::string> parse_server(std::string_view url) {

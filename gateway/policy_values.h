@@ -1,4 +1,4 @@
-// The scalars of a policy that are more than text: durations, sizes, rates, times, server URLs.
+// The scalars of a policy that are more than text: durations, sizes, rates, server URLs.
 // Each parser takes exactly one spelling and checks for overflow; bounds are the caller's.
 #pragma once
 
@@ -9,7 +9,6 @@
 #include <string>
 #include <string_view>
 
-#include "auth/principal.h"
 #include "gateway/policy.h"
 
 namespace gateway {
@@ -21,9 +20,6 @@ std::optional<Milliseconds> parse_duration(std::string_view text);  // 500ms 5s 
 std::optional<std::uint64_t> parse_size(std::string_view text);     // 512B 64KiB 1MiB 1GiB
 std::optional<double> parse_rate(std::string_view text);            // 10/s 600/m: per second
 std::optional<double> parse_octet_rate(std::string_view text);      // 256KiB/s 1MiB/m: per second
-
-// RFC 3339 section 5.6: 2027-01-01T00:00:00Z, with an offset and a fraction where there is one.
-std::optional<auth::WallTime> parse_time(std::string_view text);
 
 // ws://host[:port][/base]; the error is a sentence for the operator.
 std::expected<BackendServer, std::string> parse_server(std::string_view url);
