@@ -179,9 +179,7 @@ void Worker::check_drained() {
 }
 
 std::string Worker::drain_reason() const {
-  std::uint32_t random = 0;
-  if (!proxy::fill_random({reinterpret_cast<unsigned char*>(&random), sizeof random})) random = 0;
-  return fmt::format("retry_after_ms={}", random % retry_after_ms_max);
+  return fmt::format("retry_after_ms={}", proxy::random_number() % retry_after_ms_max);
 }
 
 }  // namespace gateway

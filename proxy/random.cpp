@@ -37,4 +37,12 @@ bool fill_random(std::span<unsigned char> out) {
   return true;
 }
 
+std::uint32_t random_number() {
+  std::array<unsigned char, sizeof(std::uint32_t)> octets{};
+  if (!fill_random(octets)) return 0;
+  std::uint32_t number = 0;
+  for (const auto octet : octets) number = number << 8 | octet;
+  return number;
+}
+
 }  // namespace proxy

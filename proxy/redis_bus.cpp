@@ -20,15 +20,6 @@ constexpr Duration ending_max = 100ms;
 // Of the timeout: how long after a heartbeat the next one follows.
 constexpr int beats_per_timeout = 5;
 
-// Where there is no randomness all wait equally long, which is no reason to do without Redis.
-std::uint32_t random_number() {
-  std::array<unsigned char, sizeof(std::uint32_t)> octets{};
-  if (!fill_random(octets)) return 0;
-  std::uint32_t number = 0;
-  for (const auto octet : octets) number = number << 8 | octet;
-  return number;
-}
-
 bool answers(const RedisReply& reply, std::string_view what, std::string_view channel) {
   return reply.elements() == 3 && reply.at(0).text() == what && reply.at(1).text() == channel;
 }
