@@ -1,47 +1,41 @@
-// The admin listener: is the instance alive, is it ready? (CONTRACT section 6.)
+// The admin listener: HTTP/1.1 with one request a connection. Who may ask is in admin_request.h,
+// what can be asked in admin_api.h.
 #pragma once
 
 #include <expected>
-#include <functional>
 #include <list>
 #include <memory>
 #include <string>
 
-#include "gateway/policy.h"
-#include "proxy/http.h"
+#include "gateway/admin_api.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 
 namespace gateway {
 
-struct AdminAnswer {
-  int status;
-  std::string body;
-};
-
-// What a request is answered. Without I/O.
-AdminAnswer answer_admin(const proxy::RequestHead& request, const std::string& token, bool ready);
-
 class Admin final : private proxy::Listener::Observer {
  public:
   static constexpr std::size_t connections_max = 64;  // over it, the oldest goes
 
-  Admin(proxy::Loop& loop, std::string token, std::function<bool()> ready);
+  // `token`: empty: none is asked for.
+  Admin(proxy::Loop& loop, std::string token);
   ~Admin();
+
+  AdminApi& api() { return api_; }  // its rows are added before it listens
 
   std::expected<void, std::string> listen(const proxy::SocketAddress& address);
 
  private:
-  class Exchange;  // one request and its answer
+  class Client;  // one request and its answer
 
   void on_accept(std::unique_ptr<proxy::Transport> transport,
                  const proxy::IpAddress& peer) override;
-  void retire(Exchange& exchange);
+  void retire(Client& client);
 
   proxy::Loop& loop_;
   std::string token_;
-  std::function<bool()> ready_;
-  std::list<std::unique_ptr<Exchange>> exchanges_;
+  AdminApi api_;
+  std::list<std::unique_ptr<Client>> clients_;
   std::unique_ptr<proxy::Listener> listener_;
 };
 

@@ -190,6 +190,7 @@ bool Exchange::refusing() const {
 
 void Exchange::set_refusing(bool on) {
   if (outside_->when_down != WhenDown::Refuse) return;
+  refuses_.store(on, std::memory_order_relaxed);
   for (auto* worker : workers_) worker->post(Refusing{on});
 }
 

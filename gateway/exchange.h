@@ -49,6 +49,9 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
 
   std::size_t rooms() const { return rooms_.size(); }
 
+  // From any thread. The bus is away, and joins and publications are refused until it is back.
+  bool refuses() const { return refuses_.load(std::memory_order_relaxed); }
+
   // From any thread. Publications that a worker did not get because its inbox was full; that were
   // not handed out, or not known to have been, since the bus was away; and texts that came over the
   // bus and are no message of their channel's room.
@@ -114,6 +117,7 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   std::vector<WorkerPort*> workers_;
   RoomTable<Room, Exchange> rooms_;
   std::unique_ptr<Outside> outside_;  // null: there is no bus
+  std::atomic<bool> refuses_ = false;
   std::atomic<std::uint64_t> dropped_ = 0;
   std::atomic<std::uint64_t> lost_ = 0;
   std::atomic<std::uint64_t> invalid_ = 0;

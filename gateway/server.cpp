@@ -12,6 +12,7 @@
 #include <sys/resource.h>
 
 #include "gateway/admin.h"
+#include "gateway/admin_health.h"
 #include "gateway/audit.h"
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
@@ -81,6 +82,8 @@ class Server {
  private:
   void make_workers();
   void join_redis();
+  void add_admin_rows();
+  std::string_view unready() const;
   void on_terminate();
   void on_worker_drained();
 
@@ -115,10 +118,11 @@ Server::Server(std::shared_ptr<const Policy> policy)
       ledger_(connections_max_),
       mailbox_(loop_),
       signals_(loop_),
-      admin_(loop_, policy_->admin_token, [this] { return !draining_; }),
+      admin_(loop_, policy_->admin_token),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
   make_workers();
   if (policy_->redis) join_redis();
+  add_admin_rows();
 }
 
 // The first worker and the Exchange share a thread and call each other.
@@ -149,6 +153,17 @@ void Server::join_redis() {
       fmt::format("{}:heartbeat:{}", settings.prefix,
                   std::string_view(instance.data(), instance.size())));
   exchange_.join_bus(*redis_, settings.prefix, settings.when_down, audit_);
+}
+
+void Server::add_admin_rows() {
+  add_health_rows(admin_.api(), [this] { return unready(); });
+}
+
+// Why no new clients should be sent here, in a word; empty: they may.
+std::string_view Server::unready() const {
+  if (draining_) return "draining";
+  if (exchange_.refuses()) return "redis_away";
+  return {};
 }
 
 std::expected<void, std::string> Server::listen() {

@@ -163,12 +163,15 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
 }
 
 std::string write_response(int status, std::span<const Field> fields, std::string_view body) {
-  assert(status >= 200 && status <= 599);
   const auto phrase = reason_phrase(status);
-  const auto line = body.empty() ? phrase : body;
+  auto line = std::string(body.empty() ? phrase : body);
   assert(stays_on_one_line(line));
+  return write_response(status, fields, {"text/plain; charset=utf-8", line += '\n'});
+}
 
-  auto answer = fmt::format("HTTP/1.1 {} {}\r\n", status, phrase);
+std::string write_response(int status, std::span<const Field> fields, const Content& content) {
+  assert(status >= 200 && status <= 599);
+  auto answer = fmt::format("HTTP/1.1 {} {}\r\n", status, reason_phrase(status));
   if (status == 426) {
     // RFC 9110 section 15.5.22 wants Upgrade, its section 7.8 the option with it, and RFC 6455
     // section 4.2.2 the version.
@@ -179,9 +182,10 @@ std::string write_response(int status, std::span<const Field> fields, std::strin
     append_field(answer, "Connection", "close");
   }
   for (const auto& field : fields) append_field(answer, field.name, field.value);
-  append_field(answer, "Content-Type", "text/plain; charset=utf-8");
-  append_field(answer, "Content-Length", std::to_string(line.size() + 1));
-  answer.append("\r\n").append(line).append("\n");
+  append_field(answer, "Content-Type", content.type);
+  append_field(answer, "Content-Length", std::to_string(content.octets.size()));
+  answer.append("\r\n");
+  if (!content.of_head_request) answer.append(content.octets);
   return answer;
 }
 
@@ -189,6 +193,8 @@ std::string_view reason_phrase(int status) {
   switch (status) {
     case 200:
       return "OK";
+    case 202:
+      return "Accepted";
     case 400:
       return "Bad Request";
     case 401:

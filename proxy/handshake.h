@@ -36,6 +36,15 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
 // from a request: an answer that repeats what it was asked is how a gateway is made to say things.
 std::string write_response(int status, std::span<const Field> fields = {},
                            std::string_view body = {});
+
+// The same with content of any type (RFC 9110 section 6.4).
+struct Content {
+  std::string_view type;  // a media type
+  std::string_view octets;
+  bool of_head_request = false;  // RFC 9110 section 9.3.2: only its length is said
+};
+std::string write_response(int status, std::span<const Field> fields, const Content& content);
+
 std::string_view reason_phrase(int status);
 
 // --- as a client, towards a backend (section 4.1) ---

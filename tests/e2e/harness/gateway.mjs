@@ -173,10 +173,10 @@ export async function startGateway(t, policy, { files, env = {} } = {}) {
     };
     gateway.file = writePolicy(t, all, files);
     gateway.spawn(gateway.file, env);
-    const ready = await until('the gateway to be ready', async () => {
+    const ready = await until('the gateway to be alive', async () => {
       if (gateway.exited) return 'exited';
       try {
-        return (await gateway.admin('/readyz')).status === 200 && 'ready';
+        return (await gateway.admin('/healthz')).status === 200 && 'ready';
       } catch {
         return false;
       }
