@@ -134,6 +134,19 @@ void Audit::claims_left_out(const AuditedConnection& connection, std::size_t oct
   write(log_, LogLevel::Warn, "claims_left_out", connection, {{"octets", octets}});
 }
 
+void Audit::admin_call(const AdminCallMade& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  const std::string address = event.address.to_string();
+  log_.write(LogLevel::Info, "admin_call",
+             {{"address", address},
+              {"action", event.action},
+              {"connection", event.connection},
+              {"room", event.room},
+              {"space", event.space},
+              {"subject", event.subject},
+              {"status", event.status}});
+}
+
 void Audit::redis_away(std::string_view reason) {
   log_.write(LogLevel::Warn, "redis_away", {{"reason", reason}});
 }

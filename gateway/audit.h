@@ -85,6 +85,17 @@ struct MessageRefused {
   std::string_view room = {};    // as the client named it; empty: none was read
 };
 
+// Somebody used the admin API to change something.
+struct AdminCallMade {
+  proxy::IpAddress address = {};
+  std::string_view action = {};      // a word of static life: "close", "publish", "revoke"
+  std::string_view connection = {};  // what it was done to: what is not said is left out
+  std::string_view room = {};
+  std::string_view space = {};
+  std::string_view subject = {};
+  int status = 0;  // what it was answered
+};
+
 // From any thread; as cheap as a comparison where the log's level leaves the line out.
 // Refusals are Info, or Warn where the fault is on our side (5xx).
 class Audit {
@@ -101,6 +112,8 @@ class Audit {
   void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
   // X-Gatehouse-Claims would have been too long for the backend, which gets none.
   void claims_left_out(const AuditedConnection& connection, std::size_t octets);
+
+  void admin_call(const AdminCallMade& event);
 
   // Other instances cannot be reached, for a reason that is a word; and can be again. `lost`:
   // publications since the start that nobody is known to have got.

@@ -285,6 +285,12 @@ bool Conversation::member_of(std::string_view room) const {
   return membership && membership->joined();
 }
 
+bool Conversation::member_of_key(std::string_view key) const {
+  if (memberships().empty()) return false;
+  const auto* membership = services_.rooms.find(*this, key);
+  return membership && membership->joined();
+}
+
 std::string Conversation::key_of(std::string_view room) const {
   return room_key(settings().space, room);
 }

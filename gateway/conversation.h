@@ -65,6 +65,10 @@ class Conversation final : private Rooms::Member {
   // The client is gone, or going: it is in no room any more.
   void end() { services_.rooms.leave_all(*this); }
 
+  // Joined and pending; and whether it has joined the room of this key.
+  std::size_t rooms() const { return memberships().size(); }
+  bool member_of_key(std::string_view key) const;
+
  private:
   // A join that waits for its confirmation; the client's later messages wait behind it.
   struct PendingJoin {

@@ -356,6 +356,12 @@ std::optional<std::string_view> EnvelopeReader::read_from_bus(std::string_view t
   return room && auth::valid_room_name(*room) ? room : std::nullopt;
 }
 
+std::optional<std::string_view> EnvelopeReader::read_payload(std::string_view text) {
+  const auto members = parser_->read_members(text);
+  if (!members || !(*members)->payload.there()) return std::nullopt;
+  return (*members)->payload.raw;
+}
+
 EnvelopeReader::Action EnvelopeReader::read_action(std::string_view text,
                                                    const JsonDialect& dialect) {
   using Kind = Action::Kind;

@@ -84,6 +84,10 @@ class EnvelopeReader {
   // `message`, decoded and valid. None: it is nothing that members may get.
   std::optional<std::string_view> read_from_bus(std::string_view text);
 
+  // From whoever speaks by the admin API (CONTRACT section 6): the raw text of `payload`. None: it
+  // is not one object that has one, with no name in it twice.
+  std::optional<std::string_view> read_payload(std::string_view text);
+
   // From a client, `messages: { json: … }`. On the way of a pointer, a name that differs from the
   // one looked for in case alone is that name a second time: Go's parser, and .NET's for the web,
   // take the one for the other.

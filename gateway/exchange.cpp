@@ -118,25 +118,41 @@ void Exchange::refuse(Room& room) {
 
 void Exchange::read(Publish& letter) {
   Room* room = std::visit([this](const auto& which) { return rooms_.find(which); }, letter.room);
-  const bool alone = !outside_ || (outside_->bus.away() && !refusing());
-  if (!alone) return publish(room, letter);
+  if (!alone()) return publish(room, letter);
   if (room) deliver(*room, letter.frame);
 }
+
+bool Exchange::alone() const { return !outside_ || (outside_->bus.away() && !refusing()); }
 
 void Exchange::publish(const Room* room, Publish& letter) {
   const auto* key = room ? &room->key : std::get_if<std::string>(&letter.room);
   if (!key) return;  // the room of a number that is gone: so is whoever published there
-  const auto text = text_in(*letter.frame);
-  if (text.size() > bus_text_octets_max || !outside_->bus.publish(outside_->channel(*key), text)) {
-    return lose(std::move(letter.publisher));
+  if (!send(*key, *letter.frame)) return lose(std::move(letter.publisher));
+  outside_->unanswered.push_back({std::move(letter.publisher), nullptr});
+}
+
+bool Exchange::send(std::string_view key, std::string_view frame) {
+  const auto text = text_in(frame);
+  return text.size() <= bus_text_octets_max && outside_->bus.publish(outside_->channel(key), text);
+}
+
+void Exchange::publish(std::string_view key, proxy::SharedOctets frame, Answer answer) {
+  if (alone()) {
+    if (Room* room = rooms_.find(key)) deliver(*room, frame);
+    return answer(outside_ ? Reached::ThisInstance : Reached::Everyone);
   }
-  outside_->unanswered.push_back(std::move(letter.publisher));
+  if (!send(key, *frame)) {
+    lose(nullptr);
+    return answer(Reached::Nobody);
+  }
+  outside_->unanswered.push_back({nullptr, std::make_unique<Answer>(std::move(answer))});
 }
 
 void Exchange::on_published(bool arrived) {
-  auto publisher = std::move(outside_->unanswered.front());
+  auto [publisher, answer] = std::move(outside_->unanswered.front());
   outside_->unanswered.pop_front();
   if (!arrived) lose(std::move(publisher));
+  if (answer) (*answer)(arrived ? Reached::Everyone : Reached::Nobody);
 }
 
 void Exchange::lose(std::unique_ptr<Publisher> publisher) {

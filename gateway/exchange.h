@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -47,6 +48,17 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
 
   bool post(ToExchange letter) override;  // from a worker
 
+  // Of a publication that is nobody's on this instance: whom it reached.
+  enum class Reached : std::uint8_t {
+    Everyone,      // in the room, on all instances
+    ThisInstance,  // those here: the others cannot be reached
+    Nobody,        // as far as is known
+  };
+  using Answer = std::move_only_function<void(Reached)>;
+
+  // Called on the Exchange's own thread, and answers there, within the call or later.
+  void publish(std::string_view key, proxy::SharedOctets frame, Answer answer);
+
   std::size_t rooms() const { return rooms_.size(); }
 
   // From any thread. The bus is away, and joins and publications are refused until it is back.
@@ -72,6 +84,12 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
     bool confirmed = false;  // its subscribers have been told so
   };
 
+  // Who is told what became of a publication on the bus; nobody, where it is neither.
+  struct Unanswered {
+    std::unique_ptr<Publisher> publisher;  // is told of a loss
+    std::unique_ptr<Answer> answer;
+  };
+
   // What there is only with a bus.
   struct Outside {
     Outside(proxy::Bus& bus_of_all, std::string_view prefix, WhenDown when, Audit& log)
@@ -85,9 +103,9 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
     const WhenDown when_down;
     Audit& audit;
     EnvelopeReader reader;
-    std::string padded;                                 // what it reads
-    std::deque<ExchangeRoomId> pending;                 // in the order in which they were asked for
-    std::deque<std::unique_ptr<Publisher>> unanswered;  // one for each publish() that was taken
+    std::string padded;                  // what it reads
+    std::deque<ExchangeRoomId> pending;  // in the order in which they were asked for
+    std::deque<Unanswered> unanswered;   // one for each publish() that was taken
   };
 
   void read(const Subscribe& letter);
@@ -108,7 +126,9 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   void settle_pending();
   void forget_settled();
   bool is_message(std::string_view room, std::string_view text);
+  bool alone() const;
   void publish(const Room* room, Publish& letter);
+  bool send(std::string_view key, std::string_view frame);
   void lose(std::unique_ptr<Publisher> publisher);
 
   void deliver(Room& room, const proxy::SharedOctets& frame);

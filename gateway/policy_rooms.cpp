@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "gateway/policy_values.h"
+#include "gateway/room_key.h"
 #include "gateway/utf8_text.h"
 
 namespace gateway {
@@ -383,8 +384,7 @@ Type<bool> other_passes_type() { return either("allow", "deny"); }
 
 Type<std::string> room_space_type() {
   auto parse = [](std::string_view text) -> std::expected<std::string, std::string> {
-    auto fits = [](char c) { return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-'; };
-    if (text.size() > room_space_octets_max || !std::all_of(text.begin(), text.end(), fits)) {
+    if (!valid_room_space(text)) {
       return std::unexpected(
           fmt::format("expected a name of lower-case letters, digits and '-', "
                       "at most {}",

@@ -16,7 +16,6 @@
 namespace gateway {
 
 inline constexpr std::size_t room_rules_max = 1000;  // of a route: each join may ask them all
-inline constexpr std::size_t room_space_octets_max = 64;
 inline constexpr std::size_t json_actions_max = 64;  // of one list
 inline constexpr std::size_t json_action_octets_max = 256;
 // Of what is held as a whole, to be read: as much as a backend may send on such a route.

@@ -37,15 +37,16 @@ constexpr std::array<RefusalRow, 24> refusals{{
 }};
 static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
 
-constexpr std::array<GoodbyeRow, 6> goodbyes{{
+constexpr std::array<GoodbyeRow, 7> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
     {proxy::StatusCode::PolicyViolation, "limit exceeded", "limit_exceeded"},
     {proxy::StatusCode::ServiceRestart, "draining", "draining"},
     {proxy::StatusCode::PolicyViolation, "too many errors", "too_many_errors"},
     {proxy::StatusCode::PolicyViolation, "not allowed", "message_denied"},
     {proxy::StatusCode::TryAgainLater, "overloaded", "overloaded"},
+    {close_revoked, "revoked", "revoked"},
 }};
-static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Overloaded) + 1);
+static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Revoked) + 1);
 
 }  // namespace
 

@@ -20,6 +20,7 @@ namespace gateway {
 // RFC 6455 section 7.4.2: 4000-4999 are ours to define.
 inline constexpr auto close_unauthorized = static_cast<proxy::StatusCode>(4401);
 inline constexpr auto close_no_pong = static_cast<proxy::StatusCode>(4408);
+inline constexpr auto close_revoked = static_cast<proxy::StatusCode>(4410);
 
 // Before 101.
 enum class Refusal : std::uint8_t {
@@ -76,6 +77,7 @@ enum class Goodbye : std::uint8_t {
   TooManyErrors,  // it was told no again and again, and goes on
   MessageDenied,  // `on_denied: close`
   Overloaded,     // more is published than can be delivered
+  Revoked,        // somebody ended it by the admin API
 };
 
 struct GoodbyeRow {

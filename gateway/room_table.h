@@ -50,6 +50,10 @@ class RoomTable {
     return slots_[id.slot].room.get();
   }
 
+  // Numbers of slots are below this; in one there is a room or none (null).
+  std::size_t slots() const { return slots_.size(); }
+  const Room* in_slot(std::size_t slot) const { return slots_[slot].room.get(); }
+
   // The room of that key, and whether it is a new one.
   std::pair<Room*, bool> find_or_add(std::string_view key) {
     const Key wanted{key, keyed_hash(hash_key_, key)};

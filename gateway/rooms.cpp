@@ -100,6 +100,12 @@ std::size_t Rooms::members(std::string_view key) const {
   return room ? room->joined : 0;
 }
 
+std::optional<Rooms::Listed> Rooms::at(std::size_t place) const {
+  const Room* room = rooms_.in_slot(place);
+  if (!room) return std::nullopt;
+  return Listed{room->key, room->joined};
+}
+
 bool Rooms::post(ToWorker letter) {
   std::visit([this](const auto& received) { read(received); }, letter);
   return true;

@@ -12,6 +12,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <unordered_map>
@@ -105,6 +106,14 @@ class Rooms final : public WorkerPort {
 
   std::size_t rooms() const { return rooms_.size(); }
   std::size_t members(std::string_view key) const;  // that have joined
+
+  // For going through the rooms: each has one place, below places(), as long as it lives.
+  struct Listed {
+    std::string_view key;
+    std::size_t members;  // that have joined
+  };
+  std::size_t places() const { return rooms_.slots(); }
+  std::optional<Listed> at(std::size_t place) const;  // none: there is none
 
   // At the end of the process, after the loop's last run: from here on nothing is said to the
   // Exchange, so that workers and their members may be destroyed in any order.

@@ -12,8 +12,11 @@
 #include <sys/resource.h>
 
 #include "gateway/admin.h"
+#include "gateway/admin_connections.h"
 #include "gateway/admin_health.h"
+#include "gateway/admin_rooms.h"
 #include "gateway/audit.h"
+#include "gateway/census.h"
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
 #include "gateway/inbox.h"
@@ -83,6 +86,7 @@ class Server {
   void make_workers();
   void join_redis();
   void add_admin_rows();
+  void publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer);
   std::string_view unready() const;
   void on_terminate();
   void on_worker_drained();
@@ -96,6 +100,7 @@ class Server {
   proxy::Loop loop_;  // of this thread: signals and the admin listener
   proxy::Mailbox mailbox_;
   proxy::Signals signals_;
+  Census census_;
   Admin admin_;
   bool draining_ = false;
   unsigned drained_ = 0;
@@ -118,6 +123,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       ledger_(connections_max_),
       mailbox_(loop_),
       signals_(loop_),
+      census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
       admin_(loop_, policy_->admin_token),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
   make_workers();
@@ -132,6 +138,7 @@ void Server::make_workers() {
     ExchangePort& exchange = i == 0 ? static_cast<ExchangePort&>(exchange_) : *to_exchange_;
     auto& worker = *workers_.emplace_back(
         std::make_unique<Worker>(i, policy_, ledger_, log_, exchange, on_drained));
+    census_.add_worker([&worker](Survey survey) { worker.survey(std::move(survey)); });
     if (i == 0) {
       to_exchange_ = std::make_unique<Inbox<ToExchange>>(worker.mailbox(), exchange_);
       exchange_.add_worker(worker.rooms());
@@ -156,7 +163,23 @@ void Server::join_redis() {
 }
 
 void Server::add_admin_rows() {
-  add_health_rows(admin_.api(), [this] { return unready(); });
+  auto& api = admin_.api();
+  add_health_rows(api, [this] { return unready(); });
+  add_connection_rows(api, census_, audit_, nullptr);
+  add_room_rows(api, census_, audit_, [this](auto key, auto frame, auto answer) {
+    publish(std::move(key), std::move(frame), std::move(answer));
+  });
+}
+
+// To the Exchange's thread, and back with what came of it.
+void Server::publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer) {
+  auto back = [this, answer = std::move(answer)](Exchange::Reached reached) mutable {
+    mailbox_.post([answer = std::move(answer), reached]() mutable { answer(reached); });
+  };
+  workers_.front()->mailbox().post(
+      [this, key = std::move(key), frame = std::move(frame), back = std::move(back)]() mutable {
+        exchange_.publish(key, std::move(frame), std::move(back));
+      });
 }
 
 // Why no new clients should be sent here, in a word; empty: they may.

@@ -45,6 +45,19 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
 
   void drain(std::string_view reason);  // `reason`: of the Close frame
 
+  // Closes the client, unless it is closing.
+  void close(Goodbye goodbye) { say_goodbye(goodbye, {}); }
+
+  // For who looks at it from outside. Not open: its Close has been sent, or it is gone.
+  bool open() const { return relay_.open(); }
+  const ConnectionIdentity& identity() const { return identity_; }
+  proxy::MonotonicTime opened() const { return opened_; }
+  std::optional<auth::WallTime> good_until() const { return good_until_; }
+  std::size_t rooms() const { return conversation_ ? conversation_->rooms() : 0; }
+  bool member_of(std::string_view room_key) const {
+    return conversation_ && conversation_->member_of_key(room_key);
+  }
+
   std::size_t place = 0;  // of this session among its worker's; the worker's to use
 
  private:

@@ -106,6 +106,12 @@ void Worker::stop() {
   mailbox_.post([this] { loop_.stop(); });
 }
 
+void Worker::survey(Survey survey) {
+  mailbox_.post([this, survey = std::move(survey)]() mutable {
+    if (survey({sessions_, rooms_, loop_.timers().now()})) this->survey(std::move(survey));
+  });
+}
+
 void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
   Admission::Host& host = *this;
   auto admission = std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());

@@ -15,6 +15,7 @@
 #include "gateway/envelope.h"
 #include "gateway/rooms.h"
 #include "gateway/session.h"
+#include "gateway/survey.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 #include "proxy/mailbox.h"
@@ -39,6 +40,7 @@ class Worker final : private proxy::Listener::Observer,
   // From any thread.
   void drain();
   void stop();
+  void survey(Survey survey);
 
   // For what lives on its thread besides it.
   proxy::Loop& loop() override { return loop_; }

@@ -59,6 +59,13 @@ void say_everything(Audit& audit) {
   audit.limit_hit(hit(AuditedLimit::ConnectionMessages, 6));
   audit.limit_hits_suppressed(AuditedLimit::ConnectionMessages, 7);
   audit.claims_left_out(alice(), 5'000);
+  audit.admin_call(
+      {.address = alice().address, .action = "close", .connection = "c-1", .status = 202});
+  audit.admin_call({.address = alice().address,
+                    .action = "publish",
+                    .room = "r\n",
+                    .space = "s",
+                    .status = 503});
   audit.started("0.1.0", "127.0.0.1:8080", "127.0.0.1:8081", 4);
   audit.ready();
   audit.draining(12);
@@ -92,6 +99,10 @@ TEST_SUITE("the audit trail") {
               R"({"level":"info","event":"limit_hit_suppressed","limit":"connection_messages",)"
               R"("count":7})",
               R"({"level":"warn","event":"claims_left_out",)" + who + R"("octets":5000})",
+              R"({"level":"info","event":"admin_call","address":"192.0.2.1","action":"close",)"
+              R"("connection":"c-1","status":202})",
+              R"({"level":"info","event":"admin_call","address":"192.0.2.1","action":"publish",)"
+              R"("room":"r\n","space":"s","status":503})",
               R"({"level":"info","event":"started","version":"0.1.0","listen":"127.0.0.1:8080",)"
               R"("admin":"127.0.0.1:8081","workers":4})",
               R"({"level":"info","event":"ready"})",

@@ -445,6 +445,29 @@ TEST_SUITE("a text from a backend (CONTRACT 4)") {
     }
   }
 
+  TEST_CASE("by the admin API comes a payload, octet for octet") {
+    const auto payload = [](std::string_view text) -> std::optional<std::string> {
+      EnvelopeReader reader;
+      const Padded padded(text);
+      const auto read = reader.read_payload(padded.text());
+      return read ? std::optional<std::string>(*read) : std::nullopt;
+    };
+    CHECK(payload(R"({"payload": {"a" :1.0e2, "b":"\u00e9"} })") ==
+          R"({"a" :1.0e2, "b":"\u00e9"})");
+    CHECK(payload(R"({"payload":null})") == "null");
+    CHECK(payload(R"({"x":1,"p\u0061yload":[]})") == "[]");
+    for (const auto* text :
+         {"", "{}", "[]", "1", R"({"payload":1)", R"({"payload":1} x)", R"({"Payload":1})",
+          R"({"payload":1,"payload":2})", R"({"payload":1,"p\u0061yload":2})",
+          R"({"payload":1,"x":1,"x":2})", R"({"payload":01})", "{\"payload\":\"\xff\"}",
+          "\xEF\xBB\xBF{\"payload\":1}"}) {
+      CAPTURE(text);
+      CHECK_FALSE(payload(text));
+    }
+    CHECK_FALSE(payload("{\"payload\":" + repeated("[", 64) + repeated("]", 64) + "}"));
+    CHECK(payload("{\"payload\":" + repeated("[", 63) + repeated("]", 63) + "}"));
+  }
+
   TEST_CASE("a byte order mark hides no room (RFC 8259 section 8.1)") {
     CHECK(ReadFromBackend("\xEF\xBB\xBF{\"room\":\"r\"}").room == "r");
     CHECK(ReadFromBackend("\xEF\xBB\xBFhello").kind == Kind::Free);

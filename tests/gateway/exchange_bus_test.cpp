@@ -1,5 +1,6 @@
 // The Exchange with a bus, which the test is.
 #include <deque>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -283,6 +284,58 @@ TEST_SUITE("exchange with a bus") {
     bus.full = true;
     CHECK(publish(alice, hi, "1"));
     CHECK(alice.take_heard() == Heard{"unpublished room:r 1"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what nobody here published is answered when the bus has answered") {
+    begin();
+    join(alice);
+    std::vector<Exchange::Reached> reached;
+    const auto publish_there = [&](std::string_view key) {
+      exchange.publish(key, framed(hi), [&](Exchange::Reached who) { reached.push_back(who); });
+    };
+    publish_there("room:r");
+    CHECK(publish(alice, hi, "1"));
+    publish_there("room:elsewhere");
+    CHECK(bus.take() == Heard{"pre:room:r " + std::string(hi), "pre:room:r " + std::string(hi),
+                              "pre:room:elsewhere " + std::string(hi)});
+    CHECK(reached.empty());
+    CHECK(alice.heard.empty());
+    bus.observer->on_published(true);
+    CHECK(reached == std::vector{Exchange::Reached::Everyone});
+    bus.observer->on_published(true);
+    bus.observer->on_published(false);
+    CHECK(reached == std::vector{Exchange::Reached::Everyone, Exchange::Reached::Nobody});
+    CHECK(exchange.lost() == 1);
+    bus.full = true;
+    publish_there("room:r");
+    CHECK(reached.size() == 3);
+    CHECK(reached.back() == Exchange::Reached::Nobody);
+    CHECK(exchange.lost() == 2);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "local: with the bus away it reaches this instance") {
+    begin();
+    join(alice);
+    bus.go();
+    CHECK_FALSE(exchange.refuses());
+    std::optional<Exchange::Reached> reached;
+    exchange.publish("room:r", framed(hi), [&](Exchange::Reached who) { reached = who; });
+    CHECK(reached == Exchange::Reached::ThisInstance);
+    CHECK(alice.take_heard() == Heard{heard(hi)});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "refuse: with the bus away it reaches nobody, and others can ask") {
+    begin(WhenDown::Refuse);
+    join(alice);
+    CHECK_FALSE(exchange.refuses());
+    bus.go();
+    CHECK(exchange.refuses());
+    std::optional<Exchange::Reached> reached;
+    exchange.publish("room:r", framed(hi), [&](Exchange::Reached who) { reached = who; });
+    CHECK(reached == Exchange::Reached::Nobody);
+    CHECK(alice.heard.empty());
+    bus.come_back();
+    CHECK_FALSE(exchange.refuses());
   }
 
   TEST_CASE_FIXTURE(Fixture, "local: while the bus is away the instance is alone") {

@@ -3,6 +3,7 @@
 #include <deque>
 #include <string>
 #include <variant>
+#include <vector>
 
 #include <doctest/doctest.h>
 
@@ -67,6 +68,22 @@ constexpr WorkerRoomId first{1, 1}, second{2, 1}, again{1, 2};
 }  // namespace
 
 TEST_SUITE("exchange") {
+  TEST_CASE("what nobody here published goes to all members, and to nobody where there are none") {
+    TwoWorkers workers;
+    workers.subscribe(0, first, "r");
+    workers.subscribe(1, second, "r");
+    std::vector<Exchange::Reached> reached;
+    for (const auto* key : {"r", "empty"}) {
+      workers.exchange.publish(key, frame("1"),
+                               [&](Exchange::Reached who) { reached.push_back(who); });
+    }
+    CHECK(reached == std::vector(2, Exchange::Reached::Everyone));
+    workers.hears(0, first, "1");
+    workers.hears(1, second, "1");
+    CHECK(workers.told[0].letters.empty());
+    CHECK_FALSE(workers.exchange.refuses());
+  }
+
   TEST_CASE("a publication goes once to each worker with members, and shares its octets") {
     TwoWorkers workers;
     const auto room = workers.subscribe(0, first, "r");

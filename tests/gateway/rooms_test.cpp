@@ -108,7 +108,41 @@ TEST_SUITE("the key of a room") {
     for (const auto* room : {"news", "space:a:room:news", "room:x", ":"}) {
       CHECK(room_in(room_key("", room)) == room);
       CHECK(room_in(room_key("a-1", room)) == room);
+      CHECK(space_in(room_key("", room)).empty());
+      CHECK(space_in(room_key("a-1", room)) == "a-1");
     }
+  }
+
+  TEST_CASE("a space is a short name that cannot be taken for a part of the key") {
+    for (const auto* space : {"", "a", "a-1", "0"}) CHECK(valid_room_space(space));
+    for (const auto* space : {"A", "a:b", "a b", "\u00e9", "a_b"}) {
+      CHECK_FALSE(valid_room_space(space));
+    }
+    CHECK(valid_room_space(std::string(64, 'a')));
+    CHECK_FALSE(valid_room_space(std::string(65, 'a')));
+  }
+}
+
+TEST_SUITE("going through the rooms") {
+  TEST_CASE("each is at one place with those who have joined, and gives it back") {
+    OneWorker worker;
+    RoomMember alice, bob, carol;
+    worker.rooms.join(alice, "r");
+    worker.confirm(worker.asked_for("r"));
+    worker.rooms.join(bob, "r");
+    worker.rooms.join(carol, "waiting");
+    const auto listed = [&] {
+      std::vector<std::pair<std::string, std::size_t>> rooms;
+      for (std::size_t place = 0; place < worker.rooms.places(); ++place) {
+        if (const auto room = worker.rooms.at(place)) rooms.emplace_back(room->key, room->members);
+      }
+      return rooms;
+    };
+    using Listed = decltype(listed());
+    CHECK(listed() == Listed{{"r", 2}, {"waiting", 0}});
+    worker.rooms.leave(alice, "r");
+    worker.rooms.leave(bob, "r");
+    CHECK(listed() == Listed{{"waiting", 0}});
   }
 }
 

@@ -395,6 +395,25 @@ TEST_SUITE("a session's end") {
     CHECK(f.lines("connection_closed").size() == 1);
   }
 
+  TEST_CASE("revoked is 4410, once, and it is open no more from then on") {
+    Fixture f({.rooms = true});
+    f.client->send(masked(0x81, R"({"type":"join","room":"r"})"));
+    f.told();
+    CHECK(f.session().open());
+    CHECK(f.session().rooms() == 1);
+    CHECK(f.session().member_of("room:r"));
+    CHECK_FALSE(f.session().member_of("room:s"));
+    f.session().close(gateway::Goodbye::Revoked);
+    CHECK(f.code_at_client() == 4410);
+    CHECK_FALSE(f.session().open());
+    CHECK(f.session().rooms() == 0);
+    CHECK_FALSE(f.session().member_of("room:r"));
+    f.session().close(gateway::Goodbye::Revoked);
+    CHECK(f.client->received.empty());
+    auto line = f.lines("connection_closed").at(0);
+    CHECK_MESSAGE(line.contains(R"("code":4410,"by":"gateway","reason":"revoked")"), line);
+  }
+
   TEST_CASE("its places are free when its client is gone, not when its backend is") {
     Fixture f;
     CHECK(f.open() == 1);
