@@ -1,9 +1,13 @@
-// Any mix of joins, leaves, publications, refusals and disconnects over four workers, against a model:
-// members get exactly the messages of the rooms that they were in, in one order, none twice.
+// Any mix of joins, leaves, publications, refusals and disconnects, over four workers and over three
+// instances that share a Redis, against a model: members get exactly the messages of the rooms that they
+// were in, in one order, none twice.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { back } from './harness/instances.mjs';
 import { numbers } from './harness/random.mjs';
+import { startRedis } from './harness/redis.mjs';
 import { error, joined, roomClient, startRooms } from './harness/rooms.mjs';
+import { startSlowLink } from './harness/slow_link.mjs';
 import { until } from './harness/wait.mjs';
 
 const users = 20;
@@ -88,9 +92,10 @@ class Connection {
   }
 }
 
-// A user's life: connections, one after the other.
-async function live(t, gateway, i, random, world) {
+// A user's life: connections, one after the other, each to any of the gateways.
+async function live(t, gateways, i, random, world) {
   const connect = async () => {
+    const gateway = gateways[random(gateways.length)];
     const connection = new Connection(await roomClient(t, gateway, `user-${i}`), i, world);
     world.connections.push(connection);
     return connection;
@@ -134,37 +139,55 @@ function checkInterval({ client, rooms }, { room, heard, sentBefore }, order, st
   if (stillIn) assert.deepEqual(payloads.filter((payload) => rooms.get(room).includes(payload)), rooms.get(room), 'its own');
 }
 
-describe('rooms over four workers agree with the model', () => {
-  for (const seed of [1, 20_261_128, 77]) {
-    test(`seed ${seed}`, async (t) => {
-      const gateway = await startRooms(t, { rooms: policyRooms, log: { level: 'warn', format: 'json' } });
-      const heardRooms = names.filter((name) => policyRooms.some(({ match }) => match === name));
-      const world = { published: 0, sent: 0, accepted: new Map(), connections: [] };
-      const observer = await (await roomClient(t, gateway, 'observer')).join(...heardRooms);
-      const last = await Promise.all(Array.from({ length: users }, (_, i) => live(t, gateway, i, numbers(seed * 1_000 + i + 1), world)));
+async function agree(t, gateways, seed) {
+  const heardRooms = names.filter((name) => policyRooms.some(({ match }) => match === name));
+  const world = { published: 0, sent: 0, accepted: new Map(), connections: [] };
+  const observer = await (await roomClient(t, gateways[0], 'observer')).join(...heardRooms);
+  const last = await Promise.all(Array.from({ length: users }, (_, i) => live(t, gateways, i, numbers(seed * 1_000 + i + 1), world)));
 
-      await until('the observer to have heard all', () => observer.inbox.length >= world.accepted.size);
-      const order = new Map(names.map((name) => [name, []]));
-      for (const { room, from, payload } of observer.inbox) {
-        order.get(room).push(payload);
-        assert.equal(world.accepted.get(payload)?.room, room, `${payload} was not to be heard in ${room}`);
-        assert.equal(payload.split(' ')[0], from);
-      }
-      assert.equal(observer.inbox.length, world.accepted.size);
-      assert.equal(new Set(observer.inbox.map(({ payload }) => payload)).size, observer.inbox.length, 'none twice');
-      assert.ok(world.accepted.size > 500, `${world.accepted.size} publications are a test`);
-
-      await until('members to have heard the last', () => last.every(({ current }) => [...current.values()].every((interval) => {
-        const end = order.get(interval.room).at(-1);
-        return !end || interval.heard.at(-1)?.payload === end || world.accepted.get(end).number < interval.sentBefore;
-      })));
-      for (const connection of world.connections) {
-        for (const interval of connection.intervals) {
-          const stillIn = last.includes(connection) && connection.current.get(interval.room) === interval;
-          checkInterval(connection, interval, order, stillIn, world);
-        }
-      }
-      assert.deepEqual(last.map(({ current }) => [...current.keys()].sort()), last.map(({ rooms }) => [...rooms.keys()].sort()));
-    });
+  await until('the observer to have heard all', () => observer.inbox.length >= world.accepted.size);
+  const order = new Map(names.map((name) => [name, []]));
+  for (const { room, from, payload } of observer.inbox) {
+    order.get(room).push(payload);
+    assert.equal(world.accepted.get(payload)?.room, room, `${payload} was not to be heard in ${room}`);
+    assert.equal(payload.split(' ')[0], from);
   }
-});
+  assert.equal(observer.inbox.length, world.accepted.size);
+  assert.equal(new Set(observer.inbox.map(({ payload }) => payload)).size, observer.inbox.length, 'none twice');
+  assert.ok(world.accepted.size > 500, `${world.accepted.size} publications are a test`);
+
+  await until('members to have heard the last', () => last.every(({ current }) => [...current.values()].every((interval) => {
+    const end = order.get(interval.room).at(-1);
+    return !end || interval.heard.at(-1)?.payload === end || world.accepted.get(end).number < interval.sentBefore;
+  })));
+  for (const connection of world.connections) {
+    for (const interval of connection.intervals) {
+      const stillIn = last.includes(connection) && connection.current.get(interval.room) === interval;
+      checkInterval(connection, interval, order, stillIn, world);
+    }
+  }
+  assert.deepEqual(last.map(({ current }) => [...current.keys()].sort()), last.map(({ rooms }) => [...rooms.keys()].sort()));
+}
+
+const policy = { rooms: policyRooms, log: { level: 'warn', format: 'json' } };
+
+const clusters = {
+  'four workers': async (t) => [await startRooms(t, policy)],
+  // One of them is farther from Redis: its answers come later than what others publish.
+  'three instances': async (t) => {
+    const { port } = await startRedis(t);
+    const ports = [port, port, await startSlowLink(t, port, 3)];
+    const gateways = await Promise.all(ports.map((one) =>
+      startRooms(t, { rooms: policyRooms, workers: 2, redis: { url: `redis://127.0.0.1:${one}` } })));
+    await back(gateways, 1);
+    return gateways;
+  },
+};
+
+for (const [cluster, start] of Object.entries(clusters)) {
+  describe(`rooms over ${cluster} agree with the model`, () => {
+    for (const seed of [1, 20_261_128, 77]) {
+      test(`seed ${seed}`, async (t) => agree(t, await start(t), seed));
+    }
+  });
+}

@@ -1,7 +1,7 @@
 // A real redis-server on a port of its own, and instances of the gateway that share it.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import WebSocket from 'ws';
@@ -16,6 +16,7 @@ class Redis {
     this.options = options;
     this.folder = mkdtempSync(join(tmpdir(), 'gatehouse-redis-'));
     this.unixPath = join(this.folder, 'redis.sock');
+    this.logPath = join(this.folder, 'redis.log');
   }
 
   url(login = '') {
@@ -25,7 +26,7 @@ class Redis {
   async start() {
     this.child = spawn('redis-server', [
       '--port', `${this.port}`, '--bind', '127.0.0.1', '--unixsocket', this.unixPath,
-      '--save', '', '--appendonly', 'no', '--dir', this.folder, ...this.options,
+      '--save', '', '--appendonly', 'no', '--dir', this.folder, '--logfile', this.logPath, ...this.options,
     ], { stdio: 'ignore' });
     this.ended = new Promise((resolve) => this.child.once('close', resolve));
     await until('redis-server to answer', async () => /PONG|NOAUTH/.test((await this.run('PING')).out));
@@ -44,8 +45,12 @@ class Redis {
     });
   }
 
-  async channels() {
-    const { out } = await this.run('PUBSUB', 'CHANNELS', '*room:*');
+  get log() {
+    return readFileSync(this.logPath, 'utf8');
+  }
+
+  async channels(pattern = '*room:*') {
+    const { out } = await this.run('PUBSUB', 'CHANNELS', pattern);
     return out.split('\n').filter(Boolean).sort();
   }
 }
@@ -61,8 +66,8 @@ export async function startRedis(t, { options = [], started = true } = {}) {
   return redis;
 }
 
-// A room server of the gateway's own; `settings`: of its `redis`.
-export async function startInstance(t, redis, settings = {}, { back = true } = {}) {
+// A room server of the gateway's own; `settings`: of its `redis`; `back`: false: Redis may not let it in.
+export async function startInstance(t, redis, settings = {}, { back = true, route = {} } = {}) {
   const gateway = await startGateway(t, {
     workers: 2,
     redis: { url: redis.url(), timeout: '1s', ...settings },
@@ -70,7 +75,7 @@ export async function startInstance(t, redis, settings = {}, { back = true } = {
     backends: {},
     routes: [{
       path: '/chat', authenticate: ['users'], max_message: '1MiB', send_queue: '16MiB',
-      rooms: [{ match: '*', join: 'everyone', publish: 'everyone' }],
+      rooms: [{ match: '*', join: 'everyone', publish: 'everyone' }], ...route,
     }],
   });
   if (back) await gateway.logged('redis_back', ({ event }) => event === 'redis_back');
@@ -84,7 +89,11 @@ class Client {
     this.socket = socket;
     this.heard = [];
     this.closed = null;
-    socket.on('message', (text) => this.heard.push(JSON.parse(text)));
+    this.wake = () => {};
+    socket.on('message', (text) => {
+      this.heard.push(JSON.parse(text));
+      this.wake();
+    });
     socket.on('close', (code) => (this.closed = code));
     socket.on('error', () => {});
   }
@@ -93,8 +102,9 @@ class Client {
     this.socket.send(JSON.stringify(message));
   }
 
+  // In the very turn in which it comes.
   async next(what = 'a message') {
-    await until(what, () => this.heard.length > 0);
+    if (!this.heard.length) await within(what, new Promise((resolve) => (this.wake = resolve)));
     return this.heard.shift();
   }
 
