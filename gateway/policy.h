@@ -27,12 +27,20 @@ namespace gateway {
 
 using Milliseconds = std::chrono::milliseconds;
 
+// Where keys of an authenticator came from when the policy was loaded.
+struct KeySource {
+  std::string kind;  // the key of the policy: "jwks_file", "pem_file", "secret", "secret_file"
+  std::string file;  // as the policy wrote it; empty: none
+  std::size_t keys = 0;
+};
+
 // What becomes a principal. A JWT authenticator has a verifier and places; `anonymous` has neither.
 struct Authenticator {
   std::string name;
   std::string subject_prefix;
   std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
+  std::vector<KeySource> key_sources;
   std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 
@@ -137,7 +145,9 @@ struct RedisSettings {
 };
 
 struct Policy {
-  std::string file;                          // as it was named on the command line
+  std::string file;   // as it was named on the command line
+  std::string shown;  // JSON for an admin, without secrets
+  auth::WallTime loaded_at;
   std::vector<proxy::SocketAddress> listen;  // at least one
   unsigned workers = 0;                      // 0: one per core
   std::vector<proxy::AddressBlock> trusted_proxies;

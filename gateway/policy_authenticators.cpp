@@ -34,7 +34,7 @@ constexpr Milliseconds lifetime_max = 24h * 366;
 
 // --- keys ---
 
-struct KeySource {
+struct KeyDraft {
   std::optional<std::string> secret;
   std::optional<std::string> secret_from_file;
   std::optional<std::string> pem_file;
@@ -42,13 +42,13 @@ struct KeySource {
   std::optional<auth::WallTime> not_after;
 };
 
-const std::vector<Key<KeySource>>& key_source_keys() {
-  static const std::vector<Key<KeySource>> keys = {
-      not_built<KeySource>("jwks_url"),
-      key("secret", secret(), &KeySource::secret),
-      key("secret_file", secret_file(), &KeySource::secret_from_file),
-      key("pem_file", text(1, path_octets_max), &KeySource::pem_file),
-      key("jwks_file", text(1, path_octets_max), &KeySource::jwks_file),
+const std::vector<Key<KeyDraft>>& key_source_keys() {
+  static const std::vector<Key<KeyDraft>> keys = {
+      not_built<KeyDraft>("jwks_url"),
+      key("secret", secret(), &KeyDraft::secret),
+      key("secret_file", secret_file(), &KeyDraft::secret_from_file),
+      key("pem_file", text(1, path_octets_max), &KeyDraft::pem_file),
+      key("jwks_file", text(1, path_octets_max), &KeyDraft::jwks_file),
       key("not_after",
           parsed<auth::WallTime>(
               "a time such as 2027-01-01T00:00:00Z",
@@ -56,7 +56,7 @@ const std::vector<Key<KeySource>>& key_source_keys() {
                 if (auto time = auth::parse_timestamp(text)) return *time;
                 return std::unexpected("expected a time such as 2027-01-01T00:00:00Z");
               }),
-          &KeySource::not_after),
+          &KeyDraft::not_after),
   };
   return keys;
 }
@@ -64,6 +64,7 @@ const std::vector<Key<KeySource>>& key_source_keys() {
 struct Jwt {
   auth::TokenRules rules;
   auth::KeySet keys;
+  std::vector<KeySource> key_sources;
   bool keys_complete = false;   // every source gave its keys
   bool kinds_complete = false;  // of every source it is known what it would give
   bool has_secret = false;
@@ -72,8 +73,9 @@ struct Jwt {
 };
 
 // Adds what the source holds; the key's own fault stands where the source is named.
-void add_key(PolicyReader& reader, const YamlNode& node, const KeySource& source, Jwt& jwt) {
+void add_key(PolicyReader& reader, const YamlNode& node, const KeyDraft& source, Jwt& jwt) {
   const auto& algorithms = jwt.rules.algorithms;
+  const auto keys_before = jwt.keys.size();
   std::expected<void, auth::KeyError> added;
   std::string_view named;
   if (const auto& secret = source.secret ? source.secret : source.secret_from_file) {
@@ -98,10 +100,14 @@ void add_key(PolicyReader& reader, const YamlNode& node, const KeySource& source
     reader.fault(mark_at(node, named), fmt::format("{}: {}", named, added.error().what));
     jwt.keys_complete = false;
   }
+  if (!named.empty()) {
+    auto file = named == "secret" ? std::string() : node.find(named)->value.text;
+    jwt.key_sources.push_back({std::string(named), std::move(file), jwt.keys.size() - keys_before});
+  }
 }
 
 void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
-  KeySource source;
+  KeyDraft source;
   if (!read_keys(reader, node, key_source_keys(), source)) {
     jwt.keys_complete = jwt.kinds_complete = false;
     return;
@@ -437,6 +443,7 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
     jwt.rules.subject_prefix = std::move(draft.subject_prefix);
     authenticator->verifier = std::make_shared<const auth::TokenVerifier>(
         std::move(jwt.rules), std::make_shared<const auth::KeySet>(std::move(jwt.keys)));
+    authenticator->key_sources = std::move(jwt.key_sources);
     authenticator->signing_secret = std::move(jwt.signing_secret);
     // What RFC 6750 section 2.1 has every client do.
     authenticator->places = draft.places

@@ -200,6 +200,7 @@ std::optional<proxy::RedisServer> read_redis_url(PolicyReader& reader, const Yam
     reader.fault(node.mark, server.error());
     return std::nullopt;
   }
+  reader.show_as(node, proxy::show_redis_url(*server));
   return std::move(*server);
 }
 
@@ -344,12 +345,14 @@ std::string PolicyError::to_string() const {
 
 std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::string& file,
                                                                    std::string_view text,
-                                                                   const Environment& environment) {
+                                                                   const Environment& environment,
+                                                                   auth::WallTime now) {
   PolicyReader reader(file, environment);
   YamlDocument document = parse_yaml(text);
   for (YamlFault& fault : document.faults) reader.fault(fault.mark, std::move(fault.what));
   Draft draft;
   draft.policy.file = file;
+  draft.policy.loaded_at = now;
   if (document.root && read_keys(reader, *document.root, policy_keys(), draft) &&
       reader.fault_count() == 0) {
     check_policy(reader, *document.root, draft);
@@ -357,6 +360,7 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::st
   if (reader.fault_count() > 0) {
     return std::unexpected(reader.take_faults());
   }
+  draft.policy.shown = shown_policy(*document.root, reader.shown());
   for (auto& [name, authenticator] : draft.authenticators) {
     draft.policy.authenticators.emplace(name, std::move(authenticator));
   }
@@ -376,7 +380,9 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> load_policy(const std::str
                           "--policy names another one)",
                           text.error(), geteuid())));
   }
-  return parse_policy(file, *text, environment);
+  return parse_policy(
+      file, *text, environment,
+      std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
 }
 
 }  // namespace gateway

@@ -35,9 +35,10 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> load_policy(const std::str
                                                                   const Environment& environment);
 
 // The same for text in memory: for tests and the fuzzer. `file` names it in errors and says where
-// relative paths begin.
+// relative paths begin; `now` is when it is loaded.
 std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::string& file,
                                                                    std::string_view text,
-                                                                   const Environment& environment);
+                                                                   const Environment& environment,
+                                                                   auth::WallTime now = {});
 
 }  // namespace gateway

@@ -16,6 +16,7 @@
 #include "auth/scalar.h"
 #include "gateway/policy.h"
 #include "gateway/policy_file.h"
+#include "gateway/policy_shown.h"
 #include "gateway/yaml_reader.h"
 
 namespace gateway {
@@ -57,6 +58,12 @@ class PolicyReader {
   };
   std::optional<Text> text(const YamlNode& node, std::string_view expected);
 
+  // What an admin is shown of the scalar from now on; of a secret, this is all that is ever shown.
+  void show_as(const YamlNode& node, std::string text) {
+    shown_.insert_or_assign(node.mark, std::move(text));
+  }
+  const ShownScalars& shown() const { return shown_; }
+
   // Says which keys the mapping has that are not in `known`. False: it is no mapping.
   bool check_keys(const YamlNode& node, const std::vector<std::string_view>& known);
 
@@ -73,6 +80,7 @@ class PolicyReader {
   std::size_t fault_count_ = 0;  // also of those that are too many to be kept
   std::vector<PolicyError> faults_;
   std::vector<PolicyError> warnings_;
+  ShownScalars shown_;
 };
 
 // --- types ---
@@ -90,7 +98,7 @@ Type<double> rate();        // permits per second, over 0
 Type<double> octet_rate();  // octets per second, over 0
 Type<bool> flag();
 Type<std::string> text(std::size_t octets_min, std::size_t octets_max);
-Type<std::string> secret();  // text that no error shows
+Type<std::string> secret();  // text that nobody is shown
 Type<std::string>
 secret_file();                // the contents of the file named, without the end of its last line
 Type<auth::Scalar> scalar();  // what a claim is compared with

@@ -14,6 +14,7 @@
 #include "gateway/admin.h"
 #include "gateway/admin_connections.h"
 #include "gateway/admin_health.h"
+#include "gateway/admin_policy.h"
 #include "gateway/admin_rooms.h"
 #include "gateway/audit.h"
 #include "gateway/census.h"
@@ -165,6 +166,7 @@ void Server::join_redis() {
 void Server::add_admin_rows() {
   auto& api = admin_.api();
   add_health_rows(api, [this] { return unready(); });
+  add_policy_row(api, policy_, loop_.timers());
   add_connection_rows(api, census_, audit_, nullptr);
   add_room_rows(api, census_, audit_, [this](auto key, auto frame, auto answer) {
     publish(std::move(key), std::move(frame), std::move(answer));

@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 
+#include <fmt/format.h>
 #include <sys/un.h>
 
 #include "proxy/address.h"
@@ -131,6 +132,16 @@ std::expected<RedisServer, std::string> parse_redis_url(std::string_view url) {
     rest = rest.substr(at + 1);
   }
   return local ? parse_unix(rest, std::move(server)) : parse_network(rest, std::move(server));
+}
+
+std::string show_redis_url(const RedisServer& server) {
+  const auto login = server.password.empty() ? "" : server.user + ":***@";
+  if (!server.unix_path.empty()) {
+    return fmt::format("unix://{}{}?db={}", login, server.unix_path, server.database);
+  }
+  const bool v6 = server.host.contains(':');
+  return fmt::format("redis://{}{}{}{}:{}/{}", login, v6 ? "[" : "", server.host, v6 ? "]" : "",
+                     server.port, server.database);
 }
 
 }  // namespace proxy

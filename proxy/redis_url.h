@@ -25,4 +25,7 @@ inline constexpr std::size_t redis_url_octets_max = 2048;
 // nothing here speaks TLS to a Redis. No error shows a part of the URL, which may hold a password.
 std::expected<RedisServer, std::string> parse_redis_url(std::string_view url);
 
+// The same as a URL again, "***" for its password.
+std::string show_redis_url(const RedisServer& server);
+
 }  // namespace proxy

@@ -30,6 +30,15 @@ TEST_SUITE("Redis URL") {
     CHECK(server.password == "secret");
   }
 
+  TEST_CASE("is shown as it was read, without its password") {
+    const auto shown = [](std::string_view url) { return show_redis_url(*parse_redis_url(url)); };
+    CHECK(shown("redis://h") == "redis://h:6379/0");
+    CHECK(shown("redis://gate:se%40cret@10.0.0.1:7000/12") == "redis://gate:***@10.0.0.1:7000/12");
+    CHECK(shown("redis://:secret@[::1]/") == "redis://:***@[::1]:6379/0");
+    CHECK(shown("unix://:secret@/run/redis.sock?db=2") == "unix://:***@/run/redis.sock?db=2");
+    CHECK(shown("unix:///run/redis.sock") == "unix:///run/redis.sock?db=0");
+  }
+
   TEST_CASE("an IPv6 address stands in brackets") {
     const auto server = parse_redis_url("redis://[::1]:7000/1").value();
     CHECK(server.host == "::1");
