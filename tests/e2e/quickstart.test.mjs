@@ -1,22 +1,16 @@
 // ./deploy/quickstart as somebody new to it would use it: run it, paste what it prints, press Ctrl-C.
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
 import net from 'node:net';
 import { before, describe, test } from 'node:test';
 import { browserMs, contrasts, openPage, startBrowser, takeScreenshot } from './harness/browser.mjs';
+import { isSetup, printed, shell, startCommand } from './harness/deploy.mjs';
 import { atEnd, suiteContext } from './harness/ending.mjs';
-import { printed, startQuickstart } from './harness/quickstart.mjs';
 import { until, within } from './harness/wait.mjs';
 
-const shell = (script) => new Promise((resolve) => {
-  execFile('bash', ['-c', script], { timeout: 20_000 }, (error, out, err) =>
-    resolve({ code: error ? error.code : 0, out, err }));
-});
-
 test('the commands that the quickstart prints show accepted and refused clients, and Ctrl-C ends it', async (t) => {
-  const quickstart = startQuickstart(t, 'pasted');
+  const quickstart = startCommand(t, 'quickstart', 'pasted');
   const commands = await printed(quickstart);
-  const setup = commands.filter((line) => /^(cd |ALICE=|BOB=)/.test(line));
+  const setup = commands.filter(isSetup);
   assert.equal(setup.length, 3, quickstart.output);
   const clients = commands.filter((line) => line.includes('demo_client.py'));
   const results = [];
@@ -55,11 +49,11 @@ test('two quickstarts at once take other ports', async (t) => {
   const taken = net.createServer();
   await new Promise((resolve) => taken.once('error', resolve).listen(8080, '127.0.0.1', resolve));
   atEnd(t, () => taken.close());
-  const quickstart = startQuickstart(t, 'other-ports');
+  const quickstart = startCommand(t, 'quickstart', 'other-ports');
   const commands = await printed(quickstart);
   const [, port] = /listens on 127\.0\.0\.1:(\d+)/.exec(quickstart.output);
   assert.notEqual(port, '8080');
-  const setup = commands.filter((line) => /^(cd |ALICE=|BOB=)/.test(line));
+  const setup = commands.filter(isSetup);
   const { out } = await shell([...setup, commands.find((line) => line.includes('demo_client.py'))].join('\n'));
   assert.match(out, /^accepted$/m);
 });
@@ -116,7 +110,7 @@ describe('the page of the quickstart', () => {
   let quickstart, browser, address;
 
   before(async () => {
-    quickstart = startQuickstart(suite, 'page');
+    quickstart = startCommand(suite, 'quickstart', 'page');
     [address] = (await printed(quickstart)).filter((line) => line.startsWith('http://'));
     browser = await startBrowser(suite);
   });

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Flow, away, back, publicationsLost, startInstances } from './harness/instances.mjs';
-import { countOf, openClient, startInstance } from './harness/redis.mjs';
+import { countOf, openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { patience, until } from './harness/wait.mjs';
 
 const user = ['ACL', 'SETUSER', 'gate', 'on', '>secret', 'allchannels', '+ping', '+subscribe', '+unsubscribe', '+publish'];
@@ -86,6 +86,20 @@ test('many rooms are subscribed again, in more than one batch', async (t) => {
   const inOrder = (client) => client.heard.map(({ payload }) => payload).sort((x, y) => x - y);
   for (const client of many) assert.deepEqual(inOrder(client), Array.from({ length: rooms }, (_, i) => i));
   t.diagnostic(`messages flow after ${ms} ms, each instance in ${rooms} rooms`);
+});
+
+test('not there at the start: all instances are whole as soon as it is', async (t) => {
+  const redis = await startRedis(t, { started: false });
+  const gateways = await Promise.all([0, 1, 2].map(() => startInstance(t, redis, {}, { back: false })));
+  await away(gateways, /^cannot_connect$/);
+  await redis.start();
+  const began = performance.now();
+  await back(gateways, 1);
+  t.diagnostic(`they are back after ${Math.round(performance.now() - began)} ms`);
+  const flow = await Flow.start(t, gateways);
+  await flow.flows();
+  await flow.stop();
+  assert.equal(flow.check(0, 0), 0);
 });
 
 test('FLUSHALL disturbs no room', async (t) => {
