@@ -83,7 +83,8 @@ int TcpTransport::socket() const {
 }
 
 // How many octets the kernel took. An error is not told here (a call down never calls up) but by
-// the uv_write() of what it did not take.
+// the uv_write() of what it did not take. Why, it has to be told by us: the kernel says that a
+// connection was refused to the first who asks, and to all others that there is none.
 std::size_t TcpTransport::send(std::span<const std::string_view> pieces) {
   constexpr int flags = MSG_NOSIGNAL | MSG_DONTWAIT;
   ssize_t sent = 0;
@@ -100,7 +101,9 @@ std::size_t TcpTransport::send(std::span<const std::string_view> pieces) {
     message.msg_iovlen = count;
     sent = ::sendmsg(socket(), &message, flags);
   }
-  return sent > 0 ? static_cast<std::size_t>(sent) : 0;
+  if (sent >= 0) return static_cast<std::size_t>(sent);
+  if (errno != EAGAIN && errno != EINTR) send_error_ = -errno;
+  return 0;
 }
 
 void TcpTransport::write(std::span<const std::string_view> pieces) {
@@ -188,7 +191,7 @@ void TcpTransport::lose(TransportError error) {
   gone_ = true;
   backlog_ = {};
   uv_read_stop(handle_.stream());
-  observer_->on_gone(error);
+  observer_->on_gone(send_error_ ? error_of(send_error_) : error);
 }
 
 }  // namespace proxy

@@ -56,6 +56,7 @@ class TcpTransport final : public Transport {
   UvHandle<uv_tcp_t> handle_;
   Observer* observer_ = nullptr;
   std::string backlog_;  // what waits for the write under way
+  int send_error_ = 0;   // as libuv numbers it; 0: none
   bool writing_ = false;
   bool finishing_ = false;
   bool gone_ = false;  // the observer has had its last call

@@ -437,6 +437,15 @@ describe('servers of a backend', () => {
     assert.equal(alive.requests.length, 8);
   });
 
+  test('where nobody listens, the operator is told just that', async (t) => {
+    const away = await wsBackend(t);
+    away.stop();
+    const gateway = await startGateway(t, { backend: away.port });
+    assert.equal((await refused(t, gateway, { token: await token() })).status, 502);
+    const { reason } = await gateway.logged('the refusal', ({ event }) => event === 'connection_refused');
+    assert.equal(reason, 'backend_unreachable');
+  });
+
   test('a slow server is left after connect_timeout and the next one is asked', async (t) => {
     const slow = await rawBackend(t, { behave: () => {} });
     const alive = await wsBackend(t);
