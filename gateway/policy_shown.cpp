@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "auth/timestamp.h"
 #include "gateway/json_text.h"
 #include "gateway/plain_scalar.h"
 #include "gateway/policy_values.h"
@@ -64,8 +65,8 @@ void append_node(std::string& json, const YamlNode& node, const ShownScalars& sh
 bool no_secret(std::string_view value) {
   return value == "true" || value == "false" || value == "auto" || parse_number(value) ||
          parse_duration(value) || parse_size(value) || parse_rate(value) ||
-         parse_octet_rate(value) || parse_time(value) || proxy::SocketAddress::parse(value) ||
-         proxy::AddressBlock::parse(value);
+         parse_octet_rate(value) || auth::parse_timestamp(value) ||
+         proxy::SocketAddress::parse(value) || proxy::AddressBlock::parse(value);
 }
 
 std::string shown_policy(const YamlNode& root, const ShownScalars& shown) {
