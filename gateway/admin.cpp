@@ -91,7 +91,10 @@ void Admin::Client::read_head(std::string_view octets) {
   const auto request = parser_.take_request();
   of_head_request_ = request.method == "HEAD";
   auto admitted = admit_call(request, admin_.token_, admin_.api_);
-  if (!admitted) return answer(admitted.error());
+  if (!admitted) {
+    admin_.record_refusal(peer_, admitted.error().status);
+    return answer(admitted.error());
+  }
   admitted_ = std::move(*admitted);
   admitted_.call.peer = peer_;
   state_ = State::Body;
@@ -148,7 +151,11 @@ void Admin::Client::on_deadline() {
   }
 }
 
-Admin::Admin(proxy::Loop& loop, std::string token) : loop_(loop), token_(std::move(token)) {}
+Admin::Admin(proxy::Loop& loop, std::string token, Audit& audit)
+    : loop_(loop),
+      token_(std::move(token)),
+      refusals_(audit),
+      second_(loop.timers(), [this] { refusals_.tick(loop_.timers().now().monotonic); }) {}
 
 Admin::~Admin() { listener_.reset(); }  // it hands over what it has, while there is a taker
 
@@ -162,6 +169,15 @@ std::expected<void, std::string> Admin::listen(const proxy::SocketAddress& addre
 void Admin::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
   clients_.push_back(std::make_unique<Client>(*this, std::move(transport), peer));
   if (clients_.size() > connections_max) clients_.front()->finish();
+}
+
+// Who has no business here is written down; who has, and asks for what is not there, is not.
+void Admin::record_refusal(const proxy::IpAddress& peer, int status) {
+  if (status != 401 && status != 403) return;
+  const std::string_view reason = status == 401 ? "admin_token" : "admin_foreign";
+  refusals_.refused({.connection = {.address = peer}, .reason = reason, .status = status},
+                    loop_.timers().now().monotonic);
+  if (!second_.armed()) second_.arm(seconds(1));
 }
 
 void Admin::retire(Client& client) {

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "gateway/admin_api.h"
+#include "gateway/audit.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 
@@ -17,8 +18,8 @@ class Admin final : private proxy::Listener::Observer {
  public:
   static constexpr std::size_t connections_max = 64;  // over it, the oldest goes
 
-  // `token`: empty: none is asked for.
-  Admin(proxy::Loop& loop, std::string token);
+  // `token`: empty: none is asked for. `audit` outlives it.
+  Admin(proxy::Loop& loop, std::string token, Audit& audit);
   ~Admin();
 
   AdminApi& api() { return api_; }  // its rows are added before it listens
@@ -30,11 +31,14 @@ class Admin final : private proxy::Listener::Observer {
 
   void on_accept(std::unique_ptr<proxy::Transport> transport,
                  const proxy::IpAddress& peer) override;
+  void record_refusal(const proxy::IpAddress& peer, int status);
   void retire(Client& client);
 
   proxy::Loop& loop_;
   std::string token_;
   AdminApi api_;
+  RefusalSampler refusals_;
+  proxy::Timer second_;  // after a refusal
   std::list<std::unique_ptr<Client>> clients_;
   std::unique_ptr<proxy::Listener> listener_;
 };

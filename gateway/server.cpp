@@ -125,7 +125,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       mailbox_(loop_),
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
-      admin_(loop_, policy_->admin_token),
+      admin_(loop_, policy_->admin_token, audit_),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
   make_workers();
   if (policy_->redis) join_redis();

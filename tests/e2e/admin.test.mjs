@@ -267,6 +267,19 @@ describe('the admin token', () => {
     assert.equal(await get(undefined, {}, `/v1/rooms?token=${adminToken}`), 401);
     assert.equal(await get(`Bearer ${adminToken}`, { Origin: 'http://evil.example' }), 403);
   });
+
+  test('that is wrong is a line of the log, and that hundreds are is a few', async () => {
+    const guess = remember('of-somebody-0123456789');
+    const headers = { Authorization: `Bearer ${guess}` };
+    for (let i = 0; i < 200; ++i) assert.equal((await call(await gateway, 'GET', '/v1/rooms', { headers })).status, 401);
+    const { log, output } = await gateway;
+    const lines = log.filter(({ event, reason }) => event === 'connection_refused' && reason === 'admin_token');
+    assert.ok(lines.length > 0 && lines.length < 60, `${lines.length} lines`);
+    assert.deepEqual([lines[0].address, lines[0].status], ['127.0.0.1', 401]);
+    await (await gateway).logged('the rest', ({ event, reason, count }) =>
+      event === 'connection_refused_suppressed' && reason === 'admin_token' && count > 0);
+    assert.equal(output.includes(guess), false);
+  });
 });
 
 describe('rooms', () => {
