@@ -343,6 +343,19 @@ describe('rooms', () => {
     assert.deepEqual(rows, expected.sort((a, b) => (a.room < b.room ? -1 : 1)));
   });
 
+  test('more than a worker looks at in one go are all there', async (t) => {
+    const own = await startRooms(t, { workers: 1 });
+    for (let i = 0; i < 3; ++i) {
+      const client = await openClient(t, own, `u${i}`);
+      for (let n = 0; n < 1_000; ++n) client.say({ type: 'join', room: `${i}-${n}` });
+      await until('every join to be answered', () => client.heard.length === 1_000);
+    }
+    const { json } = await call(own, 'GET', '/v1/rooms?limit=10000');
+    assert.equal(json.next, null);
+    assert.equal(new Set(json.rooms.map(({ room }) => room)).size, 3_000);
+    assert.equal((await call(own, 'GET', '/v1/rooms')).json.rooms.length, 1_000);
+  });
+
   test('are asked for by names that can be rooms, and with parameters that mean something', async () => {
     const rooms = ['a%00b', '%ff', 'x'.repeat(257), '%0d%0aPUBLISH'];
     for (const room of rooms) {
@@ -463,6 +476,9 @@ describe('connections', () => {
     assert.equal(new Set(ids).size, ids.length);
     assert.deepEqual(ids, [...ids].sort());
     for (const id of stay) assert.ok(ids.includes(id), `${id} is missing`);
+    for (const id of [...stay].slice(0, 20)) {
+      assert.equal((await call(own, 'DELETE', `/v1/connections/${id}`)).status, 202);
+    }
   });
 });
 
