@@ -33,11 +33,15 @@ std::expected<void, std::string> read_url(const Arguments& arguments, Target& ta
       return std::unexpected("--url has a wrong port");
     }
   }
-  const auto address = parse_address(target.authority.substr(0, colon), port);
-  if (!address) {
-    return std::unexpected(address.error());
+  std::vector<std::uint16_t> ports{port};
+  ports.insert(ports.end(), arguments.other_ports.begin(), arguments.other_ports.end());
+  for (const std::uint16_t one : ports) {
+    const auto address = parse_address(target.authority.substr(0, colon), one);
+    if (!address) {
+      return std::unexpected(address.error());
+    }
+    target.addresses.push_back(*address);
   }
-  target.address = *address;
   return {};
 }
 
@@ -45,6 +49,10 @@ std::expected<void, std::string> read_url(const Arguments& arguments, Target& ta
 
 void add_common(CLI::App& command, Arguments& arguments) {
   command.add_option("--url", arguments.url, "ws://ADDRESS:PORT/path")->required();
+  command
+      .add_option("--other-ports", arguments.other_ports,
+                  "of other instances: connections go to that of --url and to these in turn")
+      ->delimiter(',');
   command.add_option("--token-file", arguments.token_file, "one token a line, used in turn");
   command.add_flag("--token-in-query", arguments.run.target.tokens_in_query,
                    "?token= instead of an Authorization field");

@@ -1,8 +1,10 @@
 // The arguments that most commands of the load generator take.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 
@@ -13,6 +15,7 @@ namespace tests::bench {
 
 struct Arguments {
   std::string url;
+  std::vector<std::uint16_t> other_ports;
   std::string token_file;
   std::string opcode = "binary";
   unsigned sources = 0;

@@ -58,10 +58,13 @@ void Crowd::open(Client& client) {
   const std::size_t number = opened_total_++;
   const sockaddr_in* source =
       target_.sources.empty() ? nullptr : &target_.sources[number % target_.sources.size()];
-  auto socket = dial(target_.address, source);
   const std::size_t index = client.index;
+  auto socket = dial(target_.addresses[index % target_.addresses.size()], source);
   client = Client{};
   client.index = index;
+  if (!target_.greeting.empty()) {
+    expect_text(client, target_.greeting);
+  }
   if (!socket) {
     fail(client, socket.error());
     return;

@@ -19,13 +19,14 @@
 namespace tests::bench {
 
 struct Target {
-  sockaddr_in address{};
-  std::string authority;             // the Host field
-  std::string path;                  // with the query, if any
-  std::string first_path;            // of client 0; empty: that of all
-  std::vector<std::string> tokens;   // client i sends token i modulo their number; empty: none
-  bool tokens_in_query = false;      // ?token= instead of an Authorization field
-  std::vector<sockaddr_in> sources;  // addresses to connect from, in turn; empty: any
+  std::vector<sockaddr_in> addresses;  // client i connects to address i modulo their number
+  std::string authority;               // the Host field
+  std::string path;                    // with the query, if any
+  std::string first_path;              // of client 0; empty: that of all
+  std::string greeting;                // how the text begins that each is sent first; empty: none
+  std::vector<std::string> tokens;     // client i sends token i modulo their number; empty: none
+  bool tokens_in_query = false;        // ?token= instead of an Authorization field
+  std::vector<sockaddr_in> sources;    // addresses to connect from, in turn; empty: any
 };
 
 struct Client {

@@ -2,7 +2,6 @@
 
 #include <vector>
 
-#include "tests/bench/room_texts.h"
 #include "tests/bench/stages.h"
 
 namespace tests::bench {
@@ -15,8 +14,12 @@ constexpr std::int64_t join_ns_max = 60 * ns_per_second;
 
 class Joins {
  public:
-  Joins(Crowd& crowd, const RoomOf& room_of, JoinAnswers answers)
-      : crowd_(crowd), room_of_(room_of), answers_(answers), begun_(crowd.clients().size()) {}
+  Joins(Crowd& crowd, RoomProtocol protocol, const RoomOf& room_of, JoinAnswers answers)
+      : crowd_(crowd),
+        protocol_(protocol),
+        room_of_(room_of),
+        answers_(answers),
+        begun_(crowd.clients().size()) {}
 
   // False: nothing is left to be sent.
   bool send_some() {
@@ -37,14 +40,15 @@ class Joins {
 
  private:
   void send(Client& client, const std::string& room) {
-    crowd_.say(client, join_text(room));
-    crowd_.expect_text(client, joined_text(room));
+    crowd_.say(client, join_text(protocol_, room));
+    crowd_.expect_text(client, joined_text(protocol_, room));
     if (answers_ == JoinAnswers::JoinedThenEcho) {
-      crowd_.expect_text(client, join_text(room));
+      crowd_.expect_text(client, join_text(protocol_, room));
     }
   }
 
   Crowd& crowd_;
+  const RoomProtocol protocol_;
   const RoomOf& room_of_;
   JoinAnswers answers_;
   std::vector<std::size_t> begun_;  // by client
@@ -52,9 +56,9 @@ class Joins {
 
 }  // namespace
 
-std::expected<void, std::string> join_all(Crowd& crowd, const RoomOf& room_of,
-                                          JoinAnswers answers) {
-  Joins joins{crowd, room_of, answers};
+std::expected<void, std::string> join_all(Crowd& crowd, RoomProtocol protocol,
+                                          const RoomOf& room_of, JoinAnswers answers) {
+  Joins joins{crowd, protocol, room_of, answers};
   const std::int64_t deadline_ns = now_ns() + join_ns_max;
   while (joins.send_some()) {
     if (const auto answered = await_echoes(crowd, deadline_ns); !answered) {

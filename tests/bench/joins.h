@@ -9,6 +9,7 @@
 #include <string>
 
 #include "tests/bench/crowd.h"
+#include "tests/bench/room_texts.h"
 
 namespace tests::bench {
 
@@ -21,6 +22,7 @@ enum class JoinAnswers : std::uint8_t {
 };
 
 // All are open. Ends when all are members.
-std::expected<void, std::string> join_all(Crowd& crowd, const RoomOf& room_of, JoinAnswers answers);
+std::expected<void, std::string> join_all(Crowd& crowd, RoomProtocol protocol,
+                                          const RoomOf& room_of, JoinAnswers answers);
 
 }  // namespace tests::bench

@@ -64,7 +64,8 @@ void RoomCommands::add_echo(CLI::App& app) {
 void RoomCommands::add_protocol(CLI::App& command) {
   const std::map<std::string, RoomProtocol> protocols{{"gatehouse", RoomProtocol::Gatehouse},
                                                       {"guide", RoomProtocol::Guide},
-                                                      {"nchan", RoomProtocol::Nchan}};
+                                                      {"nchan", RoomProtocol::Nchan},
+                                                      {"socket-io", RoomProtocol::SocketIo}};
   command.add_option("--protocol", settings_.rooms.protocol)
       ->transform(CLI::CheckedTransformer(protocols));
   command.add_option("--publisher-path", settings_.rooms.publisher_path, "with nchan");

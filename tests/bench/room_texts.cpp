@@ -1,6 +1,7 @@
 #include "tests/bench/room_texts.h"
 
 #include <cassert>
+#include <utility>
 
 #include <fmt/core.h>
 
@@ -8,25 +9,36 @@ namespace tests::bench {
 
 namespace {
 
-constexpr std::string_view message_begin = R"({"type":"message","room":")";
-constexpr std::string_view message_end = R"("})";
+// The room stands behind it.
+std::string_view message_begin(RoomProtocol protocol) {
+  return protocol == RoomProtocol::SocketIo ? R"(42["message",")" : R"({"type":"message","room":")";
+}
 
 std::string before_payload(const Publication& publication, bool received) {
   if (publication.protocol == RoomProtocol::Nchan) {
     return {};
   }
-  std::string text{message_begin};
+  std::string text{message_begin(publication.protocol)};
   text += publication.room;
   text += publication.numbered ? room_number_text(0) : "";
   if (received && publication.protocol == RoomProtocol::Gatehouse) {
     text += R"(","from":")" + publication.from;
   }
-  text += R"(","payload":")";
+  text += publication.protocol == RoomProtocol::SocketIo ? R"(",")" : R"(","payload":")";
   return text;
 }
 
 std::string_view after_payload(const Publication& publication) {
-  return publication.protocol == RoomProtocol::Nchan ? "" : message_end;
+  switch (publication.protocol) {
+    case RoomProtocol::Gatehouse:
+    case RoomProtocol::Guide:
+      return R"("})";
+    case RoomProtocol::Nchan:
+      return "";
+    case RoomProtocol::SocketIo:
+      return R"("])";
+  }
+  std::unreachable();
 }
 
 // As long as it may be for what is received, since it is passed as it is.
@@ -49,11 +61,17 @@ MessageLayout make_layout(const Publication& publication, bool received) {
   MessageLayout layout{.octets = before_payload(publication, received)};
   layout.sequence_at = layout.octets.size();
   if (publication.numbered) {
-    layout.room_at = message_begin.size() + publication.room.size();
+    layout.room_at = message_begin(publication.protocol).size() + publication.room.size();
   }
   layout.octets += make_payload(publication);
   layout.octets += after_payload(publication);
   return layout;
+}
+
+std::string event_text(RoomProtocol protocol, std::string_view event, std::string_view room) {
+  return protocol == RoomProtocol::SocketIo
+             ? fmt::format(R"(42["{}","{}"])", event, room)
+             : fmt::format(R"({{"type":"{}","room":"{}"}})", event, room);
 }
 
 }  // namespace
@@ -66,12 +84,12 @@ MessageLayout received_layout(const Publication& publication) {
   return make_layout(publication, true);
 }
 
-std::string join_text(std::string_view room) {
-  return fmt::format(R"({{"type":"join","room":"{}"}})", room);
+std::string join_text(RoomProtocol protocol, std::string_view room) {
+  return event_text(protocol, "join", room);
 }
 
-std::string joined_text(std::string_view room) {
-  return fmt::format(R"({{"type":"joined","room":"{}"}})", room);
+std::string joined_text(RoomProtocol protocol, std::string_view room) {
+  return event_text(protocol, "joined", room);
 }
 
 }  // namespace tests::bench

@@ -14,6 +14,7 @@ enum class RoomProtocol : std::uint8_t {
   Gatehouse,  // join, message; members get a message with `from`
   Guide,      // the same without `from`
   Nchan,      // a path is a room; what its publisher sends is what members get
+  SocketIo,   // Socket.IO 5 over Engine.IO 4: the same events, each as an array with its name
 };
 
 // A publication of which members get `octets`, whatever its protocol adds on the way.
@@ -31,8 +32,13 @@ struct Publication {
 MessageLayout sent_layout(const Publication& publication);
 MessageLayout received_layout(const Publication& publication);
 
-std::string join_text(std::string_view room);
-std::string joined_text(std::string_view room);
+std::string join_text(RoomProtocol protocol, std::string_view room);
+std::string joined_text(RoomProtocol protocol, std::string_view room);
+
+// With Socket.IO: how the server begins, how a client does, and how that is answered.
+inline constexpr std::string_view engine_open = "0{";
+inline constexpr std::string_view socket_connect = "40";
+inline constexpr std::string_view socket_connected = "40{";
 
 // How nchan's answer to a publisher begins.
 inline constexpr std::string_view nchan_published = "queued messages: ";

@@ -29,6 +29,9 @@ bool joins_by_message(const RoomSettings& settings) {
 Target target_of(const RoomSettings& settings) {
   Target target = settings.run.target;
   target.first_path = settings.publisher_path;
+  if (settings.protocol == RoomProtocol::SocketIo) {
+    target.greeting = engine_open;
+  }
   return target;
 }
 
@@ -58,7 +61,10 @@ Messages messages_of(const RoomSettings& settings, std::uint32_t frames_max) {
 class Room {
  public:
   Room(Crowd& crowd, const RoomSettings& settings)
-      : crowd_(crowd), members_(crowd.clients()), publisher_is_member_(joins_by_message(settings)) {
+      : crowd_(crowd),
+        protocol_(settings.protocol),
+        members_(crowd.clients()),
+        publisher_is_member_(joins_by_message(settings)) {
     if (!publisher_is_member_) {
       members_ = members_.subspan(1);
     }
@@ -71,10 +77,15 @@ class Room {
     if (!publisher_is_member_) {
       return {};
     }
+    if (protocol_ == RoomProtocol::SocketIo) {
+      if (const auto connected = connect_sockets(); !connected) {
+        return connected;
+      }
+    }
     const RoomOf room_of = [](const Client&, std::size_t number) {
       return number == 0 ? std::optional<std::string>{the_room} : std::nullopt;
     };
-    return join_all(crowd_, room_of, JoinAnswers::Joined);
+    return join_all(crowd_, protocol_, room_of, JoinAnswers::Joined);
   }
 
   void publish(std::uint32_t messages) {
@@ -92,7 +103,16 @@ class Room {
   std::size_t members() const { return members_.size(); }
 
  private:
+  std::expected<void, std::string> connect_sockets() {
+    for (Client& client : crowd_.clients()) {
+      crowd_.say(client, socket_connect);
+      crowd_.expect_text(client, std::string{socket_connected});
+    }
+    return await_echoes(crowd_, now_ns() + open_ns_max);
+  }
+
   Crowd& crowd_;
+  RoomProtocol protocol_;
   std::span<Client> members_;
   bool publisher_is_member_;
   std::uint32_t published_ = 0;
@@ -248,7 +268,9 @@ RunOutcome run_publish(const PublishSettings& settings) {
   if (!crowd.open_all(now_ns() + open_ns_max)) {
     return faults_of(crowd);
   }
-  if (const auto joined = join_all(crowd, rooms_of(settings), JoinAnswers::Joined); !joined) {
+  if (const auto joined =
+          join_all(crowd, settings.rooms.protocol, rooms_of(settings), JoinAnswers::Joined);
+      !joined) {
     return std::unexpected(joined.error());
   }
   publications.begin(crowd, std::span{crowd.clients()}.first(run.clients), run.in_flight);
@@ -290,7 +312,9 @@ RunOutcome run_room_echo(const RunSettings& settings, bool joins) {
   const RoomOf room_of = [joins](const Client&, std::size_t number) {
     return joins && number == 0 ? std::optional<std::string>{the_room} : std::nullopt;
   };
-  if (const auto joined = join_all(crowd, room_of, JoinAnswers::JoinedThenEcho); !joined) {
+  if (const auto joined =
+          join_all(crowd, RoomProtocol::Guide, room_of, JoinAnswers::JoinedThenEcho);
+      !joined) {
     return std::unexpected(joined.error());
   }
   echoes.begin(crowd, crowd.clients(), settings.in_flight);
