@@ -7,9 +7,27 @@
 
 namespace proxy {
 
+namespace {
+
+Servers::Outcome outcome_of(UpgradeFailure::Kind kind) {
+  switch (kind) {
+    case UpgradeFailure::Kind::Unreachable:
+      return Servers::Outcome::Unreachable;
+    case UpgradeFailure::Kind::Wrong:
+      return Servers::Outcome::Wrong;
+    case UpgradeFailure::Kind::TooSlow:
+      return Servers::Outcome::TooSlow;
+    case UpgradeFailure::Kind::Refused:
+      return Servers::Outcome::Refused;
+  }
+  std::unreachable();
+}
+
+}  // namespace
+
 Servers::Servers(std::vector<Server> servers, std::size_t first)
     : servers_(std::move(servers)),
-      failed_at_(servers_.size()),
+      records_(servers_.size()),
       turn_(servers_.empty() ? 0 : first % servers_.size()) {}
 
 std::optional<std::size_t> Servers::next(const std::vector<bool>& tried, MonotonicTime now) {
@@ -17,18 +35,34 @@ std::optional<std::size_t> Servers::next(const std::vector<bool>& tried, Monoton
   for (std::size_t i = 0; i < servers_.size(); ++i) {
     auto server = (turn_ + i) % servers_.size();
     if (tried[server]) continue;
-    const auto& failed_at = failed_at_[server];
-    if (!failed_at || now - *failed_at >= skipped_for) {
+    if (!skipped(server, now)) {
       turn_ = server + 1;
       return server;
     }
-    if (!oldest || *failed_at < *failed_at_[*oldest]) oldest = server;
+    if (!oldest || failed_at(server) < failed_at(*oldest)) oldest = server;
   }
   return oldest;
 }
 
-void Servers::mark_failed(std::size_t server, MonotonicTime now) { failed_at_[server] = now; }
-void Servers::mark_good(std::size_t server) { failed_at_[server].reset(); }
+void Servers::record(std::size_t server, Outcome outcome, MonotonicTime now) {
+  auto& record = records_[server];
+  const bool good = outcome == Outcome::Upgraded || outcome == Outcome::Refused;
+  record.failed_at.store(good ? never : now, std::memory_order_relaxed);
+  record.counts[static_cast<std::size_t>(outcome)].add();
+}
+
+std::uint64_t Servers::count(std::size_t server, Outcome outcome) const {
+  return records_[server].counts[static_cast<std::size_t>(outcome)].value();
+}
+
+bool Servers::skipped(std::size_t server, MonotonicTime now) const {
+  const auto failed = failed_at(server);
+  return failed != never && now - failed < skipped_for;
+}
+
+MonotonicTime Servers::failed_at(std::size_t server) const {
+  return records_[server].failed_at.load(std::memory_order_relaxed);
+}
 
 BackendHandshake::BackendHandshake(Loop& loop, Servers& servers, Duration connect_timeout,
                                    UpgradeRequest request, Observer& observer)
@@ -77,9 +111,13 @@ void BackendHandshake::try_next_address() {
       write_upgrade_request(servers_[server_].base + request_.target, request_.fields, key_));
 }
 
+void BackendHandshake::record(Servers::Outcome outcome) {
+  servers_.record(server_, outcome, loop_.timers().now().monotonic);
+}
+
 // The server is to blame: it is skipped for a while, and the next one gets its chance.
 void BackendHandshake::fail(UpgradeFailure::Kind kind) {
-  servers_.mark_failed(server_, loop_.timers().now().monotonic);
+  record(outcome_of(kind));
   failure_ = {kind, 0, server_};
   deadline_.disarm();
   // Destroyed at once, not retired: what is still read from this server must not be heard any more.
@@ -119,8 +157,9 @@ void BackendHandshake::on_head(std::string_view early_octets) {
   auto answer = check_answer(response, key_, offered, subprotocol);
   if (answer == UpgradeAnswer::Wrong) return fail(UpgradeFailure::Kind::Wrong);
   deadline_.disarm();
-  servers_.mark_good(server_);
-  if (answer == UpgradeAnswer::Refused) {
+  const bool refused = answer == UpgradeAnswer::Refused;
+  record(refused ? Servers::Outcome::Refused : Servers::Outcome::Upgraded);
+  if (refused) {
     return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status, server_});
   }
   observer_.on_upgraded(

@@ -2,6 +2,8 @@
 // the opening handshake with them (RFC 6455 section 4.1).
 #pragma once
 
+#include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -9,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/counter.h"
 #include "proxy/handshake.h"
 #include "proxy/http.h"
 #include "proxy/lookup.h"
@@ -33,15 +36,30 @@ class Servers {
   // The next in turn that has not failed lately, or, when all have, the one whose failure is the
   // longest ago; none of `tried`. None: all were tried.
   std::optional<std::size_t> next(const std::vector<bool>& tried, MonotonicTime now);
-  void mark_failed(std::size_t server, MonotonicTime now);
-  void mark_good(std::size_t server);
+
+  // How an attempt ended. All but the first two are failures, for which the server is skipped.
+  enum class Outcome : std::uint8_t { Upgraded, Refused, Unreachable, Wrong, TooSlow };
+  static constexpr std::size_t outcomes = 5;
+  void record(std::size_t server, Outcome outcome, MonotonicTime now);
+
+  // From any thread.
+  std::uint64_t count(std::size_t server, Outcome outcome) const;
+  bool skipped(std::size_t server, MonotonicTime now) const;
 
   const Server& operator[](std::size_t i) const { return servers_[i]; }
   std::size_t size() const { return servers_.size(); }
 
  private:
+  static constexpr MonotonicTime never = MonotonicTime::min();
+  struct Record {
+    std::atomic<MonotonicTime> failed_at = never;  // not since it was last good
+    std::array<Counter, outcomes> counts;
+  };
+
+  MonotonicTime failed_at(std::size_t server) const;
+
   std::vector<Server> servers_;
-  std::vector<std::optional<MonotonicTime>> failed_at_;
+  std::vector<Record> records_;  // of each
   std::size_t turn_;
 };
 
@@ -91,6 +109,7 @@ class BackendHandshake final : private Transport::Observer {
   void try_next_server();
   void on_addresses(std::vector<IpAddress> addresses);
   void try_next_address();
+  void record(Servers::Outcome outcome);
   void fail(UpgradeFailure::Kind kind);
   void fail_soon(UpgradeFailure::Kind kind);
   void on_head(std::string_view early_octets);

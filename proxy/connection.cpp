@@ -100,6 +100,13 @@ void Connection::read(std::string_view input, Undecided undecided) {
   answer_ping();
 }
 
+void Connection::count(const Tally& passed) {
+  received_ += passed;
+  if (!settings_.traffic) return;
+  settings_.traffic->messages.add(passed.messages);
+  settings_.traffic->octets.add(passed.octets);
+}
+
 // False: its verdict is still to wait for.
 bool Connection::settle(Undecided undecided, std::string_view rest, Pieces& pieces) {
   switch (undecided) {
@@ -154,7 +161,7 @@ bool Connection::pass_messages(const FrameReader::Step& step, std::string_view r
   auto messages = step.octets;
   if (step.messages.messages == 1) return pass_message(messages, rest, pieces);
   if (observer_.admit_all(*this, step.messages)) {
-    received_ += step.messages;
+    count(step.messages);
     pieces.add(messages);
     return true;
   }
@@ -172,7 +179,7 @@ bool Connection::pass_message(std::string_view frame, std::string_view rest, Pie
   const auto verdict = observer_.admit(*this, reader_.header());
   switch (verdict.kind) {
     case Verdict::Kind::Pass:
-      received_ += {1, reader_.header().payload_octets};
+      count({1, reader_.header().payload_octets});
       if (settings_.whole_messages) return judge_in_place(frame, rest, pieces);
       pieces.add(frame);
       return true;
@@ -255,8 +262,7 @@ void Connection::refuse(const Verdict& verdict, Pieces& pieces) {
 bool Connection::pass(std::string_view payload, std::string_view rest, Pieces& pieces) {
   if (swallowing_) assembly_.reset();
   if (state_ != State::Open || swallowing_) return true;
-  received_.octets += payload.size();
-  if (reader_.message_complete()) ++received_.messages;
+  count({reader_.message_complete() ? 1u : 0u, payload.size()});
   if (settings_.whole_messages) return assemble(payload, rest, pieces);
   const auto& header = reader_.header();
   bool whole = payload.size() == header.payload_octets;

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "proxy/counter.h"
 #include "proxy/flush_list.h"
 #include "proxy/frame_reader.h"
 #include "proxy/message.h"
@@ -32,6 +33,7 @@ struct ConnectionSettings {
   std::size_t unsent_octets_low = 128 * 1024;         // until it is back here
   std::size_t unsent_octets_max = 1024 * 1024;  // of queue(): over it the peer reads too slowly
   QueueBudget* queue_budget = nullptr;          // outlives it; null: what waits is not counted
+  TrafficCounters* traffic = nullptr;  // outlives it: what received() counts of all of them
   Duration ping_interval = std::chrono::seconds(25);
   Duration pong_timeout = std::chrono::seconds(10);
   Duration stall_timeout = std::chrono::seconds(30);
@@ -145,6 +147,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void on_gone(TransportError error) override;
 
   void read(std::string_view input, Undecided undecided);
+  void count(const Tally& passed);
   bool settle(Undecided undecided, std::string_view rest, Pieces& pieces);
   bool read_step(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);
   bool pass_messages(const FrameReader::Step& step, std::string_view rest, Pieces& pieces);

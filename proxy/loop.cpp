@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cassert>
 #include <cstdint>
+#include <utility>
 
 #include <uv.h>
 
@@ -70,7 +71,9 @@ void Loop::before_sleep() {
     auto retired = std::move(retired_);
     retired_.clear();
   }
-  awake_ = false;
+  if (std::exchange(awake_, false)) {
+    iterations_.observe(std::chrono::steady_clock::now() - timers_.now().monotonic);
+  }
   auto deadline = timers_.next_deadline();
   if (!deadline) {
     uv_timer_stop(&handles_->deadline);

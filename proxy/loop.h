@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "proxy/counter.h"
 #include "proxy/flush_list.h"
 #include "proxy/timers.h"
 
@@ -37,6 +38,9 @@ class Loop {
     retired_.emplace_back(object.release(), [](void* retired) { delete static_cast<T*>(retired); });
   }
 
+  // How long each iteration was busy: what is ready next waits for its end. From any thread.
+  const LatencyHistogram& iterations() const { return iterations_; }
+
   // For the other files of proxy/.
   uv_loop_s* raw() const;
   char* receive_buffer() { return receive_buffer_.get(); }  // shared: octets are lent for one call
@@ -54,6 +58,7 @@ class Loop {
   std::vector<std::unique_ptr<void, void (*)(void*)>> retired_;
   std::unique_ptr<Handles> handles_;
   bool awake_ = false;
+  LatencyHistogram iterations_;
 };
 
 }  // namespace proxy

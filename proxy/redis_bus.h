@@ -6,6 +6,7 @@
 // It has no socket and no clock: a Dialer gives it streams, Timers tell the time.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -51,7 +52,7 @@ class RedisBus final : public Bus, public Store {
   bool ask(std::span<const std::string_view> command, Answer answer) override;
   using Store::ask;
 
-  // Of what waits for an answer; waiting_octets_max at most.
+  // From any thread: of what waits for an answer; waiting_octets_max at most.
   std::size_t waiting_octets() const { return waiting_octets_; }
 
  private:
@@ -142,7 +143,7 @@ class RedisBus final : public Bus, public Store {
                                                            // among our callers
   std::deque<Asked> asked_;
   std::deque<Waiting> waiting_;
-  std::size_t waiting_octets_ = 0;
+  std::atomic<std::size_t> waiting_octets_ = 0;
 
   std::vector<Resident*> residents_;
   std::size_t opening_ = 0;    // channels of ours and theirs without a reply

@@ -105,6 +105,39 @@ TEST_SUITE("relay: frames") {
     CHECK(relay.tally(Side::Backend).messages == 1);
     CHECK(relay.tally(Side::Backend).octets == 3);
   }
+
+  TEST_CASE("what passes on all connections of a route is counted by side, while they are open") {
+    proxy::TrafficCounters from_client;
+    proxy::TrafficCounters from_backend;
+    auto settings = relay_settings();
+    settings.client.traffic = &from_client;
+    settings.backend.traffic = &from_backend;
+    RelayFixture one(settings);
+    RelayFixture other(settings);
+    one.gate.all_pass = true;
+    one.client->send(masked(0x81, "at") + masked(0x81, "once"));
+    one.client->send(masked(0x01, "Hel"));
+    CHECK(from_client.messages.value() == 2);
+    CHECK(from_client.octets.value() == 9);
+    one.client->send(masked(0x80, "lo"));
+    other.client->send(masked(0x82, "xy"));
+    other.backend->send(unmasked(0x81, "one"));
+    CHECK(from_client.messages.value() == 4);
+    CHECK(from_client.octets.value() == 13);
+    CHECK(from_backend.messages.value() == 1);
+    CHECK(from_backend.octets.value() == 3);
+  }
+
+  TEST_CASE("what is swallowed is not among what passes") {
+    proxy::TrafficCounters from_client;
+    auto settings = relay_settings();
+    settings.client.traffic = &from_client;
+    RelayFixture f(settings);
+    f.gate.verdict = [](auto&) -> proxy::Verdict { return {proxy::Verdict::Kind::Swallow}; };
+    f.client->send(masked(0x81, "one") + masked(0x01, "in ") + masked(0x80, "parts"));
+    CHECK(from_client.messages.value() == 0);
+    CHECK(from_client.octets.value() == 0);
+  }
 }
 
 TEST_SUITE("relay: the gate") {

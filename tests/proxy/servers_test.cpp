@@ -7,6 +7,8 @@ using namespace std::chrono_literals;
 namespace tests {
 
 namespace {
+using Outcome = proxy::Servers::Outcome;
+
 std::vector<proxy::Server> three() { return {{"a", 80, ""}, {"b", 80, ""}, {"c", 80, ""}}; }
 const std::vector<bool> none_tried(3);
 const proxy::MonotonicTime start{};
@@ -26,7 +28,7 @@ TEST_SUITE("backend servers") {
 
   TEST_CASE("a server that failed is skipped for 5 s, and then has its turn again") {
     proxy::Servers servers(three(), 0);
-    servers.mark_failed(0, start);
+    servers.record(0, Outcome::Unreachable, start);
     CHECK(servers.next(none_tried, start) == 1);
     CHECK(servers.next(none_tried, start) == 2);
     CHECK(servers.next(none_tried, start + 4999ms) == 1);
@@ -36,18 +38,39 @@ TEST_SUITE("backend servers") {
 
   TEST_CASE("where all have failed, the one whose failure is the longest ago is tried") {
     proxy::Servers servers(three(), 0);
-    servers.mark_failed(1, start);
-    servers.mark_failed(2, start + 1s);
-    servers.mark_failed(0, start + 2s);
+    servers.record(1, Outcome::Unreachable, start);
+    servers.record(2, Outcome::Unreachable, start + 1s);
+    servers.record(0, Outcome::Unreachable, start + 2s);
     CHECK(servers.next(none_tried, start + 3s) == 1);
     CHECK(servers.next({false, true, false}, start + 3s) == 2);
   }
 
   TEST_CASE("a server that answered is skipped no more") {
     proxy::Servers servers(three(), 0);
-    servers.mark_failed(0, start);
-    servers.mark_good(0);
+    servers.record(0, Outcome::Unreachable, start);
+    servers.record(0, Outcome::Upgraded, start);
     CHECK(servers.next(none_tried, start) == 0);
+  }
+
+  TEST_CASE("a server that refuses a client has answered: it is not skipped") {
+    proxy::Servers servers(three(), 0);
+    servers.record(0, Outcome::TooSlow, start);
+    CHECK(servers.skipped(0, start + 4999ms));
+    servers.record(0, Outcome::Refused, start + 1s);
+    CHECK_FALSE(servers.skipped(0, start + 1s));
+  }
+
+  TEST_CASE("each failure skips, whichever it is, and every outcome is counted by itself") {
+    for (auto outcome : {Outcome::Unreachable, Outcome::Wrong, Outcome::TooSlow}) {
+      proxy::Servers servers(three(), 0);
+      servers.record(1, outcome, start);
+      CHECK(servers.skipped(1, start));
+      CHECK_FALSE(servers.skipped(0, start));
+      CHECK_FALSE(servers.skipped(1, start + 5s));
+      CHECK(servers.count(1, outcome) == 1);
+      CHECK(servers.count(1, Outcome::Upgraded) == 0);
+      CHECK(servers.count(0, outcome) == 0);
+    }
   }
 }
 
