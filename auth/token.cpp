@@ -24,7 +24,7 @@ constexpr std::array<std::string_view, 17> error_names = {
     "lifetime_too_long", "bad_subject",
     "required_claim",
 };
-static_assert(error_names.size() == static_cast<std::size_t>(TokenError::RequiredClaim) + 1);
+static_assert(error_names.size() == static_cast<std::size_t>(last_token_error) + 1);
 
 struct Segments {
   std::string_view header;

@@ -40,6 +40,7 @@ enum class TokenError : std::uint8_t {
   BadSubject,
   RequiredClaim,  // a claim of `require` is not there or differs
 };
+inline constexpr auto last_token_error = TokenError::RequiredClaim;
 
 // For logs and the audit trail: lower case with underscores.
 std::string_view name_of(TokenError error);

@@ -88,6 +88,7 @@ void Admission::on_octets(std::string_view octets) {
 
 // The first failure answers (CONTRACT section 3).
 void Admission::on_head() {
+  head_at_ = now();
   auto head = parser_.take_request();
   identity_.address =
       proxy::client_address(identity_.address, head.fields, policy_->trusted_proxies);
@@ -126,11 +127,10 @@ bool Admission::finds_route(const proxy::RequestHead& head, RouteMatch& match) {
 bool Admission::within_handshake_rate() {
   const auto& limit = identity_.route->ip_limits.handshakes;
   if (!limit.limited()) return true;
-  auto now = host_.loop().timers().now().monotonic;
-  auto wait = host_.ledger().take_handshake(identity_.route->index, identity_.address, limit, now);
+  auto wait =
+      host_.ledger().take_handshake(identity_.route->index, identity_.address, limit, now());
   if (wait == wait.zero()) return true;
-  host_.refusals().limit_hit(
-      {identity_.audited(), AuditedLimit::IpHandshakes, LimitAction::Refuse, 0}, now);
+  record_limit(AuditedLimit::IpHandshakes);
   return refuse(Refusal::HandshakeRate, {}, 0, wait), false;
 }
 
@@ -164,9 +164,8 @@ bool Admission::knows_client(const proxy::RequestHead& head, const RouteMatch& m
 
 bool Admission::within_connection_counts() {
   const auto& route = *identity_.route;
-  auto now = host_.loop().timers().now().monotonic;
   auto exceed = [&](Refusal refusal, AuditedLimit limit) {
-    host_.refusals().limit_hit({identity_.audited(), limit, LimitAction::Refuse, 0}, now);
+    record_limit(limit);
     refuse(refusal);
     return false;
   };
@@ -213,6 +212,8 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
   deadline_.disarm();
   host_.audit().connection_opened(
       {identity_.audited(), principal_.authenticator, server, subprotocol, host_.worker_index()});
+  host_.counters().answered(101);
+  host_.counters().handshakes.observe(now() - head_at_);
   holdings_.connection.established();
   transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
@@ -275,8 +276,15 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
 }
 
 void Admission::record_refusal(int status, std::string_view reason) {
+  host_.counters().answered(status);
+  host_.counters().refusals.add(reason);
   host_.refusals().refused({identity_.audited(), reason, status, target_.path, failed_server_},
-                           host_.loop().timers().now().monotonic);
+                           now());
+}
+
+void Admission::record_limit(AuditedLimit limit) {
+  host_.counters().limit_hit(limit, LimitAction::Refuse);
+  host_.refusals().limit_hit({identity_.audited(), limit, LimitAction::Refuse, 0}, now());
 }
 
 void Admission::finish() {

@@ -14,6 +14,7 @@
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
+#include "gateway/worker_counters.h"
 #include "proxy/backend.h"
 #include "proxy/http.h"
 #include "proxy/loop.h"
@@ -68,6 +69,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual bool draining() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
+    virtual WorkerCounters& counters() = 0;
     virtual unsigned worker_index() = 0;
     virtual void on_admitted(AdmittedClient client) = 0;
     virtual void retire(Admission& admission) = 0;  // the last call
@@ -120,10 +122,12 @@ class Admission final : private proxy::Transport::Observer,
              std::unique_ptr<proxy::Transport> backend, std::string early_from_backend);
 
   void on_deadline();
+  proxy::MonotonicTime now() { return host_.loop().timers().now().monotonic; }
   void deny(const Denied& denied);
   void refuse(Refusal refusal, std::string_view reason = {}, int status = 0,
               std::chrono::milliseconds retry_after = retry_after_default);
   void record_refusal(int status, std::string_view reason);
+  void record_limit(AuditedLimit limit);
   void finish();
 
   Host& host_;
@@ -136,6 +140,7 @@ class Admission final : private proxy::Transport::Observer,
   Holdings holdings_;
   std::unique_ptr<proxy::Transport> transport_;
   proxy::HeadParser parser_;
+  proxy::MonotonicTime head_at_{};  // when it was complete
   proxy::Target target_;
   std::string target_text_;  // target_ has views into it
   std::string key_;          // Sec-WebSocket-Key

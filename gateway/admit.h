@@ -38,6 +38,7 @@ enum class Denial : std::uint8_t {
   TokenRefused,         // 401: token_error says which check
   NotAllowed,           // 403: `allow`
 };
+inline constexpr auto last_denial = Denial::NotAllowed;
 
 struct Denied {
   Denial denial = Denial::NotAllowed;

@@ -26,6 +26,7 @@ enum class RoomError : std::uint8_t {
   Unavailable,
   InvalidToken,
 };
+inline constexpr auto last_room_error = RoomError::InvalidToken;
 
 // Its `code`, and what the audit log calls it.
 std::string_view name_of(RoomError error);

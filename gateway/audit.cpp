@@ -7,6 +7,22 @@
 namespace gateway {
 namespace {
 
+LogLevel level_of(int status) { return status >= 500 ? LogLevel::Warn : LogLevel::Info; }
+
+// A line about a connection begins with whom it is about.
+void write(Log& log, LogLevel level, std::string_view event, const AuditedConnection& connection,
+           std::initializer_list<LogField> more) {
+  const std::string address = connection.address.to_string();
+  std::vector<LogField> fields{{"connection", connection.id},
+                               {"route", connection.route},
+                               {"address", address},
+                               {"subject", connection.subject}};
+  fields.insert(fields.end(), more);
+  log.write(level, event, fields);
+}
+
+}  // namespace
+
 std::string_view name_of(ClosedBy by) {
   switch (by) {
     case ClosedBy::Client:
@@ -34,22 +50,6 @@ std::string_view name_of(LimitAction action) {
   }
   return "refuse";
 }
-
-LogLevel level_of(int status) { return status >= 500 ? LogLevel::Warn : LogLevel::Info; }
-
-// A line about a connection begins with whom it is about.
-void write(Log& log, LogLevel level, std::string_view event, const AuditedConnection& connection,
-           std::initializer_list<LogField> more) {
-  const std::string address = connection.address.to_string();
-  std::vector<LogField> fields{{"connection", connection.id},
-                               {"route", connection.route},
-                               {"address", address},
-                               {"subject", connection.subject}};
-  fields.insert(fields.end(), more);
-  log.write(level, event, fields);
-}
-
-}  // namespace
 
 std::string_view name_of(AuditedLimit limit) {
   switch (limit) {
@@ -171,31 +171,32 @@ void Audit::stopped(std::uint32_t connections_cut) {
   log_.write(LogLevel::Info, "stopped", {{"connections_cut", connections_cut}});
 }
 
-bool RefusalSampler::Sample::take(std::uint64_t hits) {
-  if (written < full_lines_max) {
-    ++written;
+bool RefusalSampler::take(Sample& sample, std::uint64_t hits) {
+  if (sample.written < full_lines_max) {
+    ++sample.written;
     return true;
   }
-  suppressed += hits;
+  sample.suppressed += hits;
+  lines_suppressed_.add();
   return false;
 }
 
 void RefusalSampler::refused(const ConnectionRefused& event, Time now) {
   tick(now);
-  if (reason_of(event).sample.take(1)) audit_.connection_refused(event);
+  if (take(reason_of(event).sample, 1)) audit_.connection_refused(event);
 }
 
 void RefusalSampler::limit_hit(const LimitHit& event, Time now) {
   tick(now);
-  if (limits_[static_cast<std::size_t>(event.limit)].take(1 + event.suppressed))
-    audit_.limit_hit(event);
+  auto& sample = limits_[static_cast<std::size_t>(event.limit)];
+  if (take(sample, 1 + event.suppressed)) audit_.limit_hit(event);
 }
 
 void RefusalSampler::message_refused(const MessageRefused& event, Time now) {
   tick(now);
   auto known = std::ranges::find(message_reasons_, event.reason, &MessageReason::name);
   if (known == message_reasons_.end()) known = message_reasons_.insert(known, {event.reason, {}});
-  if (known->sample.take(1)) audit_.message_refused(event);
+  if (take(known->sample, 1)) audit_.message_refused(event);
 }
 
 void RefusalSampler::tick(Time now) {

@@ -11,6 +11,7 @@
 
 #include "gateway/log.h"
 #include "proxy/address.h"
+#include "proxy/counter.h"
 
 namespace gateway {
 
@@ -41,6 +42,8 @@ struct ConnectionRefused {
 };
 
 enum class ClosedBy : std::uint8_t { Client, Backend, Gateway };
+inline constexpr std::size_t closers = 3;
+std::string_view name_of(ClosedBy by);
 
 struct Traffic {
   std::uint64_t messages = 0;
@@ -70,6 +73,8 @@ inline constexpr std::size_t audited_limits = 7;
 std::string_view name_of(AuditedLimit limit);
 
 enum class LimitAction : std::uint8_t { Error, Drop, Throttle, Close, Refuse };
+inline constexpr std::size_t limit_actions = 5;
+std::string_view name_of(LimitAction action);
 
 struct LimitHit {
   AuditedConnection connection = {};
@@ -149,13 +154,13 @@ class RefusalSampler {
   void tick(Time now);  // about once a second
   void finish();        // nothing more will come: what is counted is written now
 
+  // From any thread: lines that were counted and not written, since the start.
+  std::uint64_t lines_suppressed() const { return lines_suppressed_.value(); }
+
  private:
   struct Sample {
     std::uint64_t written = 0;
     std::uint64_t suppressed = 0;
-
-    // Is this one, which stands for `hits`, to be written?
-    bool take(std::uint64_t hits);
   };
   struct Reason {
     std::string_view name;
@@ -168,12 +173,15 @@ class RefusalSampler {
   };
 
   Reason& reason_of(const ConnectionRefused& event);
+  // Is this one, which stands for `hits`, to be written?
+  bool take(Sample& sample, std::uint64_t hits);
 
   Audit& audit_;
   std::vector<Reason> reasons_;
   std::vector<MessageReason> message_reasons_;  // a handful: words of the program's own
   std::array<Sample, audited_limits> limits_;
   Time second_end_ = Time::min();
+  proxy::Counter lines_suppressed_;
 };
 
 }  // namespace gateway

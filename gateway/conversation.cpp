@@ -24,6 +24,18 @@ constexpr std::size_t short_list_max = 8;
 const Verdict pass{};
 const Verdict swallow{Verdict::Kind::Swallow};
 
+// In the audit log, besides the errors that a client is told.
+constexpr std::string_view other_denied = "other_denied";
+constexpr std::string_view backend_message_dropped = "backend_message_dropped";
+
+std::vector<std::string_view> list_message_refusal_reasons() {
+  std::vector<std::string_view> reasons{other_denied, backend_message_dropped};
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(last_room_error); ++i) {
+    reasons.push_back(name_of(static_cast<RoomError>(i)));
+  }
+  return reasons;
+}
+
 proxy::SharedOctets text_frame(std::string_view json) {
   return proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, json));
 }
@@ -38,6 +50,11 @@ std::unique_ptr<const auth::Principal> kept(auth::Principal principal,
 }
 
 }  // namespace
+
+std::span<const std::string_view> message_refusal_reasons() {
+  static const auto reasons = list_message_refusal_reasons();
+  return reasons;
+}
 
 Conversation::Conversation(Host& host, const RoomServices& services, const Route& route,
                            auth::Principal principal, std::string path)
@@ -115,7 +132,7 @@ Verdict Conversation::judge_action(const Message& message) {
     case Kind::Publish:
       return publish(action.room, {}, {});
     case Kind::Other:
-      return settings().json->other_passes ? pass : deny("other_denied", {});
+      return settings().json->other_passes ? pass : deny(other_denied, {});
     case Kind::BadRoom:
     case Kind::Unreadable:
       return refuse(RoomError::BadMessage, {}, {});
@@ -224,7 +241,7 @@ Verdict Conversation::deny(std::string_view reason, std::string_view room) {
 }
 
 Verdict Conversation::drop_from_backend() {
-  host_.refused("backend_message_dropped", {});
+  host_.refused(backend_message_dropped, {});
   return swallow;
 }
 

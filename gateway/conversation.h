@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,9 @@ struct RoomServices {
   EnvelopeReader& reader;
   Ledger& ledger;
 };
+
+// Every reason that the audit log may give for a message that is refused, each once.
+std::span<const std::string_view> message_refusal_reasons();
 
 class Conversation final : private Rooms::Member {
  public:

@@ -13,8 +13,6 @@
 namespace gateway {
 namespace {
 
-void count(std::atomic<std::uint64_t>& counter) { counter.fetch_add(1, std::memory_order_relaxed); }
-
 // Of a whole frame that we wrote, unmasked: the text in it.
 std::string_view text_in(std::string_view frame) {
   proxy::FrameHeader header;
@@ -28,6 +26,7 @@ std::string_view text_in(std::string_view frame) {
 void Exchange::join_bus(proxy::Bus& bus, std::string_view prefix, WhenDown when_down,
                         Audit& audit) {
   outside_ = std::make_unique<Outside>(bus, prefix, when_down, audit);
+  note_away();
   set_refusing(refusing());
   bus.start(*this);
 }
@@ -48,6 +47,7 @@ void Exchange::read(const Subscribe& letter) {
   auto [room, added] = rooms_.find_or_add(letter.key);
   room->subscribers.push_back({letter.worker, letter.room});
   if (added) {
+    counts_.rooms.add(1);
     if (outside_) outside_->bus.subscribe(outside_->channel(room->key));
     room->confirmed = !outside_ || !outside_->bus.confirms();
     if (!room->confirmed) outside_->pending.push_back(room->id);
@@ -64,7 +64,7 @@ void Exchange::read(const Unsubscribe& letter) {
     return subscriber.worker == letter.worker && subscriber.room == letter.room;
   });
   if (!room->subscribers.empty()) return;
-  const auto ended = rooms_.take(*room);
+  const auto ended = end(*room);
   if (!outside_) return;
   outside_->bus.unsubscribe(outside_->channel(ended->key));
   forget_settled();
@@ -90,6 +90,11 @@ Exchange::Room* Exchange::room_on(std::string_view channel) const {
   return channel.starts_with(prefix) ? rooms_.find(channel.substr(prefix.size())) : nullptr;
 }
 
+std::unique_ptr<Exchange::Room> Exchange::end(Room& room) {
+  counts_.rooms.add(-1);
+  return rooms_.take(room);
+}
+
 // Whoever is told on this thread may leave, join and publish: the room may be gone after it, and
 // its list another.
 void Exchange::confirm(Room& room) {
@@ -104,7 +109,7 @@ void Exchange::confirm(Room& room) {
 // The room ends here; who joins it again asks again. Members who were told that they are in it have
 // to hear that they hear nothing.
 void Exchange::refuse(Room& room) {
-  const auto refused = rooms_.take(room);
+  const auto refused = end(room);
   for (auto& subscriber : refused->subscribers) {
     if (!refused->confirmed) {
       workers_[subscriber.worker]->post(Subscribed{subscriber.room, {}, false});
@@ -117,6 +122,7 @@ void Exchange::refuse(Room& room) {
 // --- publications ---
 
 void Exchange::read(Publish& letter) {
+  counts_.published.add();
   Room* room = std::visit([this](const auto& which) { return rooms_.find(which); }, letter.room);
   if (!alone()) return publish(room, letter);
   if (room) deliver(*room, letter.frame);
@@ -137,6 +143,7 @@ bool Exchange::send(std::string_view key, std::string_view frame) {
 }
 
 void Exchange::publish(std::string_view key, proxy::SharedOctets frame, Answer answer) {
+  counts_.published.add();
   if (alone()) {
     if (Room* room = rooms_.find(key)) deliver(*room, frame);
     return answer(outside_ ? Reached::ThisInstance : Reached::Everyone);
@@ -156,7 +163,7 @@ void Exchange::on_published(bool arrived) {
 }
 
 void Exchange::lose(std::unique_ptr<Publisher> publisher) {
-  count(lost_);
+  counts_.lost.add();
   if (!publisher) return;
   auto& port = *workers_[publisher->worker];
   port.post(Unpublished{std::move(publisher)});
@@ -165,7 +172,8 @@ void Exchange::lose(std::unique_ptr<Publisher> publisher) {
 void Exchange::on_publication(std::string_view channel, std::string_view text) {
   Room* room = room_on(channel);
   if (!room) return;  // it has been left, and this was on its way
-  if (!is_message(room_in(room->key), text)) return count(invalid_);
+  if (!is_message(room_in(room->key), text)) return counts_.invalid.add();
+  counts_.received.add();
   deliver(*room, proxy::share(proxy::write_frame(proxy::Role::Server, proxy::Opcode::Text, text)));
 }
 
@@ -187,7 +195,7 @@ void Exchange::deliver(Room& room, const proxy::SharedOctets& frame) {
         workers_[subscriber.worker]->post(Publication{subscriber.room, frame})) {
       continue;
     }
-    count(dropped_);
+    counts_.dropped.add();
     if (!subscriber.starved) starve(subscriber);
   }
 }
@@ -210,7 +218,14 @@ void Exchange::set_refusing(bool on) {
   for (auto* worker : workers_) worker->post(Refusing{on});
 }
 
+void Exchange::note_away() {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  counts_.bus_up.set(0);
+  counts_.bus_away_since_ms.set(std::chrono::duration_cast<std::chrono::milliseconds>(now).count());
+}
+
 void Exchange::on_away(std::string_view reason) {
+  if (bus_up()) note_away();
   outside_->audit.redis_away(reason);
   set_refusing(true);
   settle_pending();
@@ -231,6 +246,8 @@ void Exchange::settle_pending() {
 }
 
 void Exchange::on_back() {
+  counts_.bus_up.set(1);
+  counts_.bus_returns.add();
   outside_->audit.redis_back(lost());
   set_refusing(false);
 }

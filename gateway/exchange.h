@@ -9,7 +9,7 @@
 // the others each talks through an Inbox.
 #pragma once
 
-#include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -25,6 +25,7 @@
 #include "gateway/room_letters.h"
 #include "gateway/room_table.h"
 #include "proxy/bus.h"
+#include "proxy/counter.h"
 #include "proxy/octets.h"
 
 namespace gateway {
@@ -59,7 +60,13 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   // Called on the Exchange's own thread, and answers there, within the call or later.
   void publish(std::string_view key, proxy::SharedOctets frame, Answer answer);
 
-  std::size_t rooms() const { return rooms_.size(); }
+  // From any thread.
+  std::size_t rooms() const { return static_cast<std::size_t>(counts_.rooms.value()); }
+
+  // From any thread. Publications by this instance; texts that came over the bus as messages of
+  // their channel's room, the instance's own among them.
+  std::uint64_t published() const { return counts_.published.value(); }
+  std::uint64_t received() const { return counts_.received.value(); }
 
   // From any thread. The bus is away, and joins and publications are refused until it is back.
   bool refuses() const { return refuses_.load(std::memory_order_relaxed); }
@@ -67,9 +74,17 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   // From any thread. Publications that a worker did not get because its inbox was full; that were
   // not handed out, or not known to have been, since the bus was away; and texts that came over the
   // bus and are no message of their channel's room.
-  std::uint64_t dropped() const { return dropped_.load(std::memory_order_relaxed); }
-  std::uint64_t lost() const { return lost_.load(std::memory_order_relaxed); }
-  std::uint64_t invalid() const { return invalid_.load(std::memory_order_relaxed); }
+  std::uint64_t dropped() const { return counts_.dropped.value(); }
+  std::uint64_t lost() const { return counts_.lost.value(); }
+  std::uint64_t invalid() const { return counts_.invalid.value(); }
+
+  // From any thread; with a bus. Whether it is there, since when it was not there the last time,
+  // and how often it has come back, the first time included.
+  bool bus_up() const { return counts_.bus_up.value() == 1; }
+  std::chrono::milliseconds bus_away_since() const {  // Unix time
+    return std::chrono::milliseconds(counts_.bus_away_since_ms.value());
+  }
+  std::uint64_t bus_returns() const { return counts_.bus_returns.value(); }
 
  private:
   // A worker with members. `room`: what they are for it.
@@ -120,8 +135,10 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
 
   bool refusing() const;
   void set_refusing(bool on);
+  void note_away();
   Room* room_on(std::string_view channel) const;
   void confirm(Room& room);
+  std::unique_ptr<Room> end(Room& room);
   void refuse(Room& room);
   void settle_pending();
   void forget_settled();
@@ -138,9 +155,17 @@ class Exchange final : public ExchangePort, private proxy::Bus::Observer {
   RoomTable<Room, Exchange> rooms_;
   std::unique_ptr<Outside> outside_;  // null: there is no bus
   std::atomic<bool> refuses_ = false;
-  std::atomic<std::uint64_t> dropped_ = 0;
-  std::atomic<std::uint64_t> lost_ = 0;
-  std::atomic<std::uint64_t> invalid_ = 0;
+  struct Counts {
+    proxy::Gauge rooms;
+    proxy::Counter published;
+    proxy::Counter received;
+    proxy::Counter dropped;
+    proxy::Counter lost;
+    proxy::Counter invalid;
+    proxy::Gauge bus_up;
+    proxy::Gauge bus_away_since_ms;
+    proxy::Counter bus_returns;
+  } counts_;
 };
 
 }  // namespace gateway

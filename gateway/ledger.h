@@ -67,6 +67,7 @@ class Ledger final : public proxy::QueueBudget {
 
   Connection accept();  // empty: connections_max are open
 
+  std::uint32_t connections_max() const { return connections_max_; }
   std::uint32_t open() const { return open_; }
   std::uint32_t admitting() const { return admitting_; }
 
@@ -106,6 +107,7 @@ class Ledger final : public proxy::QueueBudget {
   bool reserve_queued(std::size_t octets) override;
   void release_queued(std::size_t octets) override;  // at most what is reserved
   std::size_t queued() const { return queued_.load(std::memory_order_relaxed); }
+  std::size_t queued_max() const { return queued_max_; }
 
   // One connection of an address or a subject on a route, until this is destroyed. Held beside a
   // Connection, so that there are at most connections_max names of each.

@@ -44,7 +44,8 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-// What spdlog's thread does with a line; all but end_by() and watch() is called by it. spdlog's own
+// What spdlog's thread does with a line; all but end_by(), watch() and lines_lost() is
+// called by it. spdlog's own
 // stdout sink writes and flushes each line by itself and waits without end for a pipe that nobody
 // reads.
 class DescriptorSink final : public spdlog::sinks::sink {
@@ -69,6 +70,11 @@ class DescriptorSink final : public spdlog::sinks::sink {
   void set_pattern(const std::string&) override {}
   void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 
+  // From any thread.
+  std::size_t lines_lost() const {
+    return queue_->overrun_counter() + unwritten_.load(std::memory_order_relaxed);
+  }
+
   // From the thread that ends the log: no rest any more, and a descriptor that takes nothing is
   // given up then.
   void end_by(Clock::time_point deadline) {
@@ -86,7 +92,7 @@ class DescriptorSink final : public spdlog::sinks::sink {
  private:
   // A disk that is full takes half a line; no other may continue it.
   void write_pending() {
-    const std::size_t lost = queue_->overrun_counter() + unwritten_;
+    const std::size_t lost = lines_lost();
     const bool reports = append_report(lost - reported_);
     if (torn_) torn_ = !write_out("\n").empty();
     const std::string_view left = torn_ ? std::string_view(pending_) : write_out(pending_);
@@ -153,9 +159,9 @@ class DescriptorSink final : public spdlog::sinks::sink {
   const int descriptor_;
   spdlog::details::thread_pool* queue_ = nullptr;
   std::string pending_;
-  std::size_t unwritten_ = 0;  // lines that the descriptor did not take
-  bool torn_ = false;          // the last octet written is inside a line
-  std::size_t reported_ = 0;   // lost lines that have been told of, to somebody who took it
+  std::atomic<std::size_t> unwritten_ = 0;  // lines that the descriptor did not take
+  bool torn_ = false;                       // the last octet written is inside a line
+  std::size_t reported_ = 0;  // lost lines that have been told of, to somebody who took it
   std::optional<Clock::time_point> reported_at_;
   std::mutex mutex_;
   std::condition_variable rested_;
@@ -182,6 +188,8 @@ class Log::Writer {
     queue_.reset();  // the thread works off what waits, and ends
   }
 
+  std::size_t lines_lost() const { return sink_->lines_lost(); }
+
   void write(std::chrono::system_clock::time_point time, std::string_view line) {
     // spdlog's own level plays no part: Log has decided.
     logger_->log(time, {}, spdlog::level::info, spdlog::string_view_t(line.data(), line.size()));
@@ -198,6 +206,8 @@ Log::Log(LogLevel level, LogFormat format, LogOutput output)
     : level_(level), format_(format), writer_(std::make_unique<Writer>(format, output)) {}
 
 Log::~Log() = default;
+
+std::uint64_t Log::lines_lost() const { return writer_->lines_lost(); }
 
 void Log::write(LogLevel level, std::string_view event, std::span<const LogField> fields) {
   if (!enabled(level)) return;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <initializer_list>
 #include <memory>
 #include <span>
@@ -38,6 +39,10 @@ class Log {
   void write(LogLevel level, std::string_view event, std::initializer_list<LogField> fields = {}) {
     write(level, event, std::span(fields.begin(), fields.size()));
   }
+
+  // From any thread: lines that were not written, since there was no room for them or the output
+  // did not take them.
+  std::uint64_t lines_lost() const;
 
  private:
   class Writer;

@@ -48,7 +48,37 @@ constexpr std::array<GoodbyeRow, 7> goodbyes{{
 }};
 static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Revoked) + 1);
 
+// Those whose reason is always a better one: which check of the credential, the Origin or `allow`.
+bool has_better_reason(Refusal refusal) {
+  return refusal == Refusal::OriginForbidden || refusal == Refusal::Unauthorized ||
+         refusal == Refusal::Forbidden;
+}
+
+std::vector<std::string_view> list_refusal_reasons() {
+  std::vector<std::string_view> reasons;
+  for (std::size_t i = 0; i < refusals.size(); ++i) {
+    if (!has_better_reason(static_cast<Refusal>(i))) reasons.push_back(refusals[i].name);
+  }
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(last_denial); ++i) {
+    Denied denied;
+    denied.denial = static_cast<Denial>(i);
+    const bool by_token = denied.denial == Denial::TokenRefused;
+    if (has_better_reason(refusal_of(denied.denial)) && !by_token) {
+      reasons.push_back(denied.reason());
+    }
+  }
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
+    reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));
+  }
+  return reasons;
+}
+
 }  // namespace
+
+std::span<const std::string_view> refusal_reasons() {
+  static const auto reasons = list_refusal_reasons();
+  return reasons;
+}
 
 const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
 const GoodbyeRow& row_of(Goodbye goodbye) { return goodbyes[static_cast<std::size_t>(goodbye)]; }

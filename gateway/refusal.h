@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -55,6 +56,9 @@ struct RefusalRow {
   std::string_view name;  // in the audit log, unless a better reason is known
 };
 const RefusalRow& row_of(Refusal refusal);
+
+// Every reason that the audit log may give for one, each once.
+std::span<const std::string_view> refusal_reasons();
 
 Refusal refusal_of(proxy::HttpError error);
 Refusal refusal_of(proxy::UpgradeError error);

@@ -124,6 +124,7 @@ void Rooms::read(const Subscribed& letter) {
   // Whoever is told may join, leave and publish, and the room may be gone after it.
   const std::string key = room->key;
   while (room && room->joined < room->seats.size()) {
+    memberships_.add(1);
     room->seats[room->joined++].member->on_joined(key, true);
     room = rooms_.find(letter.room);
   }
@@ -136,6 +137,8 @@ void Rooms::read(const Publication& letter) {
   const std::span joined(room->seats.data(), room->joined);
   for (const Seat& seat : joined) seat.member->deliver(letter.frame);
   delivering_ = false;
+  delivered_.messages.add(joined.size());
+  delivered_.octets.add(joined.size() * letter.frame->size());
 }
 
 // The room ends here, and whoever joins it again does so by a new subscription.
@@ -171,12 +174,15 @@ void Rooms::seat(Member& member, Room& room) {
   membership.room_ = &room;
   membership.seat_ = seat;
   // While others are still being told that they are in, this one already is.
-  if (room.confirmed()) room.swap_seats(seat, room.joined++);
+  if (!room.confirmed()) return;
+  memberships_.add(1);
+  room.swap_seats(seat, room.joined++);
 }
 
 void Rooms::unseat(Member& member, const Membership& membership) {
   auto& own = member.memberships_;
   const auto place = static_cast<std::uint32_t>(&membership - own.data());
+  if (membership.joined()) memberships_.add(-1);
   membership.room_->remove_seat(membership.seat_);
   if (place + 1 != own.size()) {
     own[place] = own.back();
@@ -205,7 +211,7 @@ void Rooms::say(ToExchange letter) {
 Rooms::Member* Rooms::Room::unseat_last() {
   if (seats.empty()) return nullptr;
   const auto [member, membership] = seats.back();
-  unseat(*member, member->memberships_[membership]);
+  rooms->unseat(*member, member->memberships_[membership]);
   return member;
 }
 

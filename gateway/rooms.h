@@ -20,6 +20,7 @@
 
 #include "gateway/room_letters.h"
 #include "gateway/room_table.h"
+#include "proxy/counter.h"
 #include "proxy/octets.h"
 
 namespace gateway {
@@ -115,6 +116,12 @@ class Rooms final : public WorkerPort {
   std::size_t places() const { return rooms_.slots(); }
   std::optional<Listed> at(std::size_t place) const;  // none: there is none
 
+  // From any thread: members of all rooms; publications, once for each member that they were handed
+  // to, and the octets of their frames.
+  std::uint64_t memberships() const { return static_cast<std::uint64_t>(memberships_.value()); }
+  std::uint64_t deliveries() const { return delivered_.messages.value(); }
+  std::uint64_t delivered_octets() const { return delivered_.octets.value(); }
+
   // At the end of the process, after the loop's last run: from here on nothing is said to the
   // Exchange, so that workers and their members may be destroyed in any order.
   void stop() { stopped_ = true; }
@@ -164,8 +171,8 @@ class Rooms final : public WorkerPort {
   std::unique_ptr<Publisher> publisher(const Membership& membership, std::string_view id);
 
   static const Membership* find(const Member& member, const Room& room);
-  static void seat(Member& member, Room& room);
-  static void unseat(Member& member, const Membership& membership);
+  void seat(Member& member, Room& room);
+  void unseat(Member& member, const Membership& membership);
   std::unique_ptr<Room> end(Room& room);
   void end_if_empty(Room& room);
   void say(ToExchange letter);
@@ -179,6 +186,8 @@ class Rooms final : public WorkerPort {
   bool refusing_ = false;
   bool delivering_ = false;
   bool stopped_ = false;
+  proxy::Gauge memberships_;
+  proxy::TrafficCounters delivered_;
 };
 
 }  // namespace gateway

@@ -20,9 +20,11 @@
 #include "gateway/census.h"
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
+#include "gateway/exposition.h"
 #include "gateway/inbox.h"
 #include "gateway/ledger.h"
 #include "gateway/log.h"
+#include "gateway/metrics.h"
 #include "gateway/random_text.h"
 #include "gateway/worker.h"
 #include "proxy/listener.h"
@@ -89,6 +91,7 @@ class Server {
   void add_admin_rows();
   void publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer);
   std::string_view unready() const;
+  InstanceMetrics metrics();
   void on_terminate();
   void on_worker_drained();
 
@@ -105,6 +108,7 @@ class Server {
   Admin admin_;
   bool draining_ = false;
   unsigned drained_ = 0;
+  const proxy::WallTime started_ = std::chrono::system_clock::now();
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -167,10 +171,24 @@ void Server::add_admin_rows() {
   auto& api = admin_.api();
   add_health_rows(api, [this] { return unready(); });
   add_policy_row(api, policy_, loop_.timers());
+  api.add({"GET", "/metrics",
+           answer_with(exposition_content_type, [this] { return metrics_text(metrics()); })});
   add_connection_rows(api, census_, audit_, nullptr);
   add_room_rows(api, census_, audit_, [this](auto key, auto frame, auto answer) {
     publish(std::move(key), std::move(frame), std::move(answer));
   });
+}
+
+// All of it may be read from this thread while the workers run.
+InstanceMetrics Server::metrics() {
+  InstanceMetrics metrics{*policy_, ledger_, exchange_, log_};
+  for (const auto& worker : workers_) metrics.workers.push_back(worker->metrics());
+  if (redis_) metrics.redis_waiting_octets = redis_->waiting_octets();
+  metrics.started = started_;
+  metrics.now = loop_.timers().now().monotonic;
+  metrics.ready = unready().empty();
+  metrics.draining = draining_;
+  return metrics;
 }
 
 // To the Exchange's thread, and back with what came of it.

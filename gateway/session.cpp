@@ -74,6 +74,8 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
         std::make_unique<Conversation>(speaker, host.room_services(), *identity_.route,
                                        std::move(client.principal), std::move(client.path));
   }
+  route_counters().opened.add();
+  route_counters().open.add(1);
   if (good_until_) {
     auto left = *good_until_ - host.timers().now().wall;
     token_end_.arm(std::max<proxy::Duration>(left, proxy::Duration::zero()));
@@ -186,10 +188,12 @@ Verdict Session::exceed(AuditedLimit limit, proxy::Duration wait) {
 }
 
 void Session::refused(std::string_view reason, std::string_view room) {
+  host_.counters().messages_refused.add(reason);
   host_.refusals().message_refused({identity_.audited(), reason, room}, now());
 }
 
 void Session::report_limit(AuditedLimit limit, LimitAction action) {
+  host_.counters().limit_hit(limit, action);
   limit_hit_ = limit;
   limit_action_ = action;
   ++limit_hits_unreported_;
@@ -213,6 +217,10 @@ void Session::say_goodbye(Goodbye goodbye, std::string_view reason) {
 }
 
 void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const proxy::Close& told) {
+  if (ending.cause == proxy::Ending::Cause::Stalled) {
+    auto& counters = host_.counters();
+    (first == Relay::Side::Client ? counters.slow_clients : counters.slow_backends).add();
+  }
   bool vanished = first == Relay::Side::Client && ending.cause == proxy::Ending::Cause::Vanished;
   auto code = vanished ? std::uint16_t{0} : static_cast<std::uint16_t>(told.code);
   record_end(code, closed_by(ending, first), name_of(ending, first));
@@ -222,6 +230,7 @@ void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reaso
   token_end_.disarm();
   if (conversation_) conversation_->end();
   if (limit_hits_unreported_ > 0) write_limit_line();
+  host_.counters().closed(by, code);
   auto duration = host_.timers().now().monotonic - opened_;
   host_.audit().connection_closed(
       {identity_.audited(), code, by, reason, traffic(relay_.tally(Relay::Side::Client)),
@@ -230,7 +239,10 @@ void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reaso
 }
 
 // Its socket is closed, so it counts no more, although the backend may still have to answer.
-void Session::on_client_gone() { holdings_ = {}; }
+void Session::on_client_gone() {
+  holdings_ = {};
+  route_counters().open.add(-1);
+}
 
 void Session::on_gone() { host_.retire(*this); }
 

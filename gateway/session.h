@@ -13,6 +13,7 @@
 #include "gateway/conversation.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
+#include "gateway/worker_counters.h"
 #include "proxy/relay.h"
 
 namespace gateway {
@@ -26,6 +27,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual proxy::FlushList& flushes() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
+    virtual WorkerCounters& counters() = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
     virtual void retire(Session& session) = 0;        // the last call
 
@@ -84,6 +86,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void write_limit_line();
   void say_goodbye(Goodbye goodbye, std::string_view reason);
   void record_end(std::uint16_t code, ClosedBy by, std::string_view reason);
+  RouteCounters& route_counters() { return host_.counters().routes[identity_.route->index]; }
 
   Host& host_;
   std::shared_ptr<const Policy> policy_;  // keeps the route alive

@@ -27,7 +27,7 @@ constexpr std::uint64_t octets_per_frame_min = 64;
 // CONTRACT section 2, `max_message`: what a backend may send where its messages are read.
 constexpr std::uint64_t backend_message_octets_max = 1024 * 1024;
 
-proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger) {
+proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger, RouteCounters& counters) {
   proxy::ConnectionSettings shared;
   shared.unsent_octets_high = route.send_queue_octets_max / 4;
   shared.unsent_octets_low = shared.unsent_octets_high / 2;
@@ -41,6 +41,8 @@ proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger) {
   settings.client.reader.frames_per_message_max =
       frames_per_message_base + route.message_octets_max / octets_per_frame_min;
   settings.client.no_pong_code = close_no_pong;
+  settings.client.traffic = &counters.from_client;
+  settings.backend.traffic = &counters.from_backend;
   settings.backend.control_frames_per_second_max = 0;
   if (route.rooms) {
     settings.client.whole_messages = settings.backend.whole_messages = true;
@@ -64,14 +66,16 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
     : index_(index),
       policy_(std::move(policy)),
       ledger_(ledger),
+      counters_(policy_->routes.size()),
       audit_(log),
       refusals_(audit_),
       on_drained_(std::move(on_drained)),
       mailbox_(loop_),
       rooms_(index, exchange, policy_->redis.has_value()),
       second_(loop_.timers(), [this] { on_second(); }) {
-  for (const auto& route : policy_->routes)
-    relay_settings_.push_back(relay_settings(route, ledger_));
+  for (const auto& route : policy_->routes) {
+    relay_settings_.push_back(relay_settings(route, ledger_, counters_.routes[route.index]));
+  }
   for (const auto& [name, backend] : policy_->backends) {
     servers_.emplace(backend.get(), proxy::Servers(servers(*backend), index_));
   }

@@ -13,9 +13,11 @@
 
 #include "gateway/admission.h"
 #include "gateway/envelope.h"
+#include "gateway/metrics.h"
 #include "gateway/rooms.h"
 #include "gateway/session.h"
 #include "gateway/survey.h"
+#include "gateway/worker_counters.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 #include "proxy/mailbox.h"
@@ -49,6 +51,11 @@ class Worker final : private proxy::Listener::Observer,
   proxy::Mailbox& mailbox() { return mailbox_; }
   WorkerPort& rooms() { return rooms_; }
 
+  // From any thread.
+  WorkerMetrics metrics() const {
+    return {counters_, refusals_, rooms_, servers_, loop_.iterations()};
+  }
+
   // Clients that stop() cut off; after run().
   std::uint32_t clients() const { return static_cast<std::uint32_t>(sessions_.size()); }
 
@@ -66,6 +73,7 @@ class Worker final : private proxy::Listener::Observer,
   bool draining() override { return draining_; }
   Audit& audit() override { return audit_; }
   RefusalSampler& refusals() override { return refusals_; }
+  WorkerCounters& counters() override { return counters_; }
   const RoomServices& room_services() override { return room_services_; }
   unsigned worker_index() override { return index_; }
   void on_admitted(AdmittedClient client) override;
@@ -81,6 +89,7 @@ class Worker final : private proxy::Listener::Observer,
   unsigned index_;
   std::shared_ptr<const Policy> policy_;
   Ledger& ledger_;
+  WorkerCounters counters_;
   Audit audit_;
   RefusalSampler refusals_;
   std::function<void()> on_drained_;

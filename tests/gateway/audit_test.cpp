@@ -179,6 +179,7 @@ TEST_SUITE("sampled refusals") {
     RefusalSampler sampler(audit);
     for (int i = 0; i < 10'000; ++i) sampler.refused(refused("bad_signature"), start + i * 99us);
     sampler.tick(start + 1s);
+    CHECK(sampler.lines_suppressed() == 9'990);
     const Lines lines = captured.lines();
     REQUIRE(lines.size() == RefusalSampler::full_lines_max + 1);
     CHECK(lines.back() ==

@@ -433,6 +433,30 @@ TEST_SUITE("exchange with a bus") {
     CHECK(alice.take_heard() == Heard{"joined room:r"});
   }
 
+  TEST_CASE_FIXTURE(Fixture, "others can see whether the bus is there, and what came and went") {
+    exchange.add_worker(rooms);
+    exchange.join_bus(bus, "pre", WhenDown::Local, audit);
+    CHECK_FALSE(exchange.bus_up());
+    CHECK(exchange.bus_away_since().count() > 0);
+    bus.come_back();
+    CHECK(exchange.bus_up());
+    CHECK(exchange.bus_returns() == 1);
+    join(alice);
+    CHECK(exchange.rooms() == 1);
+    REQUIRE(publish(alice, hi));
+    bus.observer->on_publication("pre:room:r", hi);
+    bus.observer->on_publication("pre:room:r", "rubbish");
+    CHECK(exchange.published() == 1);
+    CHECK(exchange.received() == 1);
+    CHECK(exchange.invalid() == 1);
+    bus.go();
+    CHECK_FALSE(exchange.bus_up());
+    bus.come_back();
+    CHECK(exchange.bus_returns() == 2);
+    confirm("pre:room:r", false);
+    CHECK(exchange.rooms() == 0);
+  }
+
   TEST_CASE_FIXTURE(Fixture, "the log says when, and why") {
     begin();
     bus.go();

@@ -156,6 +156,7 @@ TEST_SUITE("the process log") {
       REQUIRE(count > 0);
       text.append(octets.data(), static_cast<std::size_t>(count));
     }
+    CHECK(log.lines_lost() > 0);
   }
 
   TEST_CASE("a pipe that nobody reads does not hold up the end") {

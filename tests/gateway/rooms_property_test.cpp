@@ -271,15 +271,21 @@ void World::check_everything_read() {
     for (const auto& stay : member->stays) alive.insert(stay.first);
   }
   REQUIRE(exchange.rooms() == alive.size());
-  for (std::size_t n = 0; n < room_count; ++n) {
-    for (unsigned worker = 0; worker < worker_count; ++worker) {
+  std::uint64_t deliveries = 0;
+  for (unsigned worker = 0; worker < worker_count; ++worker) {
+    std::size_t memberships = 0;
+    for (std::size_t n = 0; n < room_count; ++n) {
       std::size_t expected = 0;
       for (const auto& member : members) {
         expected += member->worker == worker && member->stays.contains(key(n));
       }
       REQUIRE(rooms[worker]->members(key(n)) == expected);
+      memberships += expected;
     }
+    REQUIRE(rooms[worker]->memberships() == memberships);
+    deliveries += rooms[worker]->deliveries();
   }
+  REQUIRE(deliveries == delivered);
 }
 
 void run(World& world, int steps) {

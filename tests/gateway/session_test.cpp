@@ -71,6 +71,7 @@ class Fixture final : public gateway::Session::Host {
   proxy::FlushList& flushes() override { return flushes_; }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
+  gateway::WorkerCounters& counters() override { return counters_; }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -123,6 +124,7 @@ class Fixture final : public gateway::Session::Host {
   CapturedLog captured_;
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};
+  gateway::WorkerCounters counters_{1};
   gateway::Ledger ledger_{10};
   gateway::Exchange exchange_;
   gateway::Rooms rooms_{0, exchange_};
@@ -439,6 +441,78 @@ TEST_SUITE("a session's end") {
       CHECK_MESSAGE(line.contains(part), line);
     }
     CHECK_FALSE(line.contains("done"));
+  }
+}
+
+TEST_SUITE("what a session counts") {
+  using gateway::AuditedLimit;
+  using gateway::ClosedBy;
+  using gateway::LimitAction;
+
+  std::uint64_t closes(Fixture & f, ClosedBy by, std::string_view code) {
+    const auto& words = f.counters().closes[static_cast<std::size_t>(by)];
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words.word(i) == code) return words.value(i);
+    }
+    return 0;
+  }
+  std::uint64_t hits(Fixture & f, AuditedLimit limit, LimitAction action) {
+    return f.counters()
+        .limits[static_cast<std::size_t>(limit)][static_cast<std::size_t>(action)]
+        .value();
+  }
+
+  TEST_CASE("it is open on its route until its client is gone, whatever its backend does") {
+    Fixture f;
+    const auto& route = f.counters().routes[0];
+    CHECK(route.opened.value() == 1);
+    CHECK(route.open.value() == 1);
+    f.backend->send(unmasked(0x88, close_body(4000)));
+    CHECK(closes(f, ClosedBy::Backend, "4xxx") == 1);
+    CHECK(route.open.value() == 1);
+    f.client->vanish();
+    CHECK(route.open.value() == 0);
+    f.backend->vanish();
+    CHECK(route.opened.value() == 1);
+  }
+
+  TEST_CASE("a close is counted once, by who ended it first") {
+    Fixture f;
+    f.session().drain("retry_after_ms=1");
+    f.client->send(masked(0x88, close_body(1000)));
+    f.client->vanish();
+    CHECK(closes(f, ClosedBy::Gateway, "1012") == 1);
+    CHECK(closes(f, ClosedBy::Client, "1000") == 0);
+    CHECK(closes(f, ClosedBy::Client, "none") == 0);
+  }
+
+  TEST_CASE("every hit of a limit counts, though one line a second is written") {
+    Fixture f({.messages_per_second = 0.001, .burst = 1, .on_exceed = gateway::OnExceed::Drop});
+    for (int i = 0; i < 101; ++i) f.client->send(masked(0x81, "x"));
+    CHECK(hits(f, AuditedLimit::ConnectionMessages, LimitAction::Drop) == 100);
+    CHECK(hits(f, AuditedLimit::ConnectionMessages, LimitAction::Close) == 0);
+  }
+
+  TEST_CASE("what is refused counts by its reason") {
+    Fixture f({.rooms = true});
+    f.client->send(masked(0x81, "rubbish") + masked(0x82, "more of it"));
+    const auto& refused = f.counters().messages_refused;
+    for (std::size_t i = 0; i < refused.size(); ++i) {
+      CHECK(refused.value(i) == (refused.word(i) == "bad_message" ? 2 : 0));
+    }
+  }
+
+  TEST_CASE("a client that does not read counts as slow, and so does a backend") {
+    for (bool client : {true, false}) {
+      Fixture f;
+      auto& slow = client ? *f.client : *f.backend;
+      slow.takes_octets = false;
+      client ? f.backend->send(unmasked(0x81, "x")) : f.client->send(masked(0x81, "x"));
+      for (int i = 0; i < 5; ++i) f.pass(10s);
+      CHECK(f.counters().slow_clients.value() == (client ? 1 : 0));
+      CHECK(f.counters().slow_backends.value() == (client ? 0 : 1));
+      CHECK(closes(f, ClosedBy::Gateway, "1013") == 1);
+    }
   }
 }
 

@@ -1,0 +1,47 @@
+// The metrics of an instance: the one table of all families, and the text that GET /metrics
+// answers (CONTRACT section 6). Without I/O: what is read here, others have counted.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "gateway/exchange.h"
+#include "gateway/ledger.h"
+#include "gateway/log.h"
+#include "gateway/policy.h"
+#include "gateway/rooms.h"
+#include "gateway/worker_counters.h"
+#include "proxy/backend.h"
+#include "proxy/counter.h"
+#include "proxy/timers.h"
+
+namespace gateway {
+
+// What is read of a worker, from another thread than its own.
+struct WorkerMetrics {
+  const WorkerCounters& counters;
+  const RefusalSampler& refusals;
+  const Rooms& rooms;
+  const std::map<const BackendSettings*, proxy::Servers>& servers;
+  const proxy::LatencyHistogram& iterations;
+};
+
+// What is read of the instance. All of it outlives the call, and may be written to meanwhile.
+struct InstanceMetrics {
+  const Policy& policy;
+  const Ledger& ledger;
+  const Exchange& exchange;
+  const Log& log;
+  std::vector<WorkerMetrics> workers = {};
+  std::size_t redis_waiting_octets = 0;  // of a policy with Redis
+  proxy::WallTime started{};
+  proxy::MonotonicTime now{};
+  bool ready = true;
+  bool draining = false;
+};
+
+std::string metrics_text(const InstanceMetrics& instance);
+
+}  // namespace gateway

@@ -1,0 +1,65 @@
+// What one worker counts of what happens on it: written by its thread alone, read by whoever is
+// asked for metrics. Labels are words of the program's own; what clients choose is in no number's
+// name (SECURITY 13).
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "gateway/audit.h"
+#include "proxy/counter.h"
+
+namespace gateway {
+
+// So that no two workers write to one line of a processor's cache.
+inline constexpr std::size_t cache_line_octets = 64;
+
+// A counter for each word of a list, and one for all others.
+class WordCounters {
+ public:
+  // `words` are of static life, each once.
+  explicit WordCounters(std::span<const std::string_view> words);
+
+  void add(std::string_view word);
+
+  // With "other" as the last.
+  std::size_t size() const { return words_.size() + 1; }
+  std::string_view word(std::size_t i) const { return i < words_.size() ? words_[i] : "other"; }
+  std::uint64_t value(std::size_t i) const { return counts_[i].value(); }
+
+ private:
+  std::span<const std::string_view> words_;
+  std::unique_ptr<proxy::Counter[]> counts_;
+};
+
+struct alignas(cache_line_octets) RouteCounters {
+  proxy::TrafficCounters from_client;  // of what passed on
+  proxy::TrafficCounters from_backend;
+  proxy::Counter opened;  // connections that got their 101
+  proxy::Gauge open;      // those of them whose client is still there
+};
+
+struct alignas(cache_line_octets) WorkerCounters {
+  explicit WorkerCounters(std::size_t route_count);
+
+  void answered(int status);  // a handshake; 0: its client left before
+  void limit_hit(AuditedLimit limit, LimitAction action);
+  void closed(ClosedBy by, std::uint16_t code);  // as in ConnectionClosed
+
+  std::vector<RouteCounters> routes;  // by Route::index
+  WordCounters answers;
+  proxy::LatencyHistogram handshakes;  // those that ended in a 101: from their head on
+  WordCounters refusals;               // by the audit log's reason
+  WordCounters messages_refused;       // the same
+  std::array<std::array<proxy::Counter, limit_actions>, audited_limits> limits;
+  std::array<WordCounters, closers> closes;  // by ClosedBy, then code
+  proxy::Counter slow_clients;               // closed for it
+  proxy::Counter slow_backends;
+};
+
+}  // namespace gateway
