@@ -1,13 +1,16 @@
 // CONTRACT section 6, GET /metrics: what an operator sees of real traffic, and what no metric may say
 // (SECURITY 13).
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import WebSocket from 'ws';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
 import { freePort, open, policyOf, refused, startGateway } from './harness/gateway.mjs';
 import { getMetrics, scrape, untilMetric } from './harness/metrics.mjs';
-import { startInstance, startRedis, openClient } from './harness/redis.mjs';
+import { root } from './harness/output.mjs';
+import { openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { open as everyone, roomClients, startRooms } from './harness/rooms.mjs';
 import { token } from './harness/tokens.mjs';
 import { until } from './harness/wait.mjs';
@@ -23,16 +26,20 @@ async function chat(t, more = {}) {
 
 describe('GET /metrics', () => {
   test('is text that others read, in which each family has a name of ours, a HELP and a TYPE', async (t) => {
-    const { gateway } = await chat(t);
+    const { gateway } = await chat(t, { redis: { url: `redis://127.0.0.1:${await freePort()}/0` } });
     const { body, families, value } = await scrape(gateway);
-    assert.ok(families.size > 25);
+    const guide = readFileSync(join(root, 'README.md'), 'utf8');
+    assert.ok(families.size > 35);
     for (const [name, { help, type }] of families) {
       assert.match(name, /^gatehouse_[a-z_]+$/);
       assert.ok(help, name);
+      assert.ok(guide.includes(`\`${name.replace('gatehouse_', '')}\``), `the README does not have ${name}`);
       assert.match(type, /^(COUNTER|GAUGE|HISTOGRAM)$/, name);
       assert.equal(name.endsWith('_total'), type === 'COUNTER', name);
     }
     assert.ok(body.endsWith('\n'));
+    await until('the last worker to have been busy', async () =>
+      /\ngatehouse_loop_busy_seconds_count\{worker="3"\} [1-9]/.test((await scrape(gateway)).body));
     assert.equal(value('gatehouse_workers'), 4);
     assert.equal(value('gatehouse_ready'), 1);
     assert.ok(Math.abs(value('gatehouse_start_time_seconds') - Date.now() / 1000) < 60);

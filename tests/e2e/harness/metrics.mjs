@@ -1,8 +1,14 @@
 // GET /metrics as a Prometheus would, read by a parser that others wrote.
 import assert from 'node:assert/strict';
+import { appendFileSync } from 'node:fs';
 import http from 'node:http';
+import { join } from 'node:path';
 import parse from 'parse-prometheus-text-format';
+import { logFolder } from './output.mjs';
 import { until, within } from './wait.mjs';
+
+// Searched for secrets after the run, as the logs are.
+const said = join(logFolder, `${process.pid}-metrics.log`);
 
 export function getMetrics(gateway, fields = {}) {
   return within('GET /metrics', new Promise((resolve, reject) => {
@@ -10,7 +16,10 @@ export function getMetrics(gateway, fields = {}) {
     http.get(options, (response) => {
       let body = '';
       response.on('data', (text) => (body += text));
-      response.on('end', () => resolve({ status: response.statusCode, type: response.headers['content-type'], body }));
+      response.on('end', () => {
+        appendFileSync(said, body);
+        resolve({ status: response.statusCode, type: response.headers['content-type'], body });
+      });
     }).on('error', reject);
   }));
 }
