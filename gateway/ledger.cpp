@@ -20,23 +20,41 @@ std::string_view octets_of(const proxy::IpAddress& limit_key) {
           limit_key.is_v4() ? std::size_t{4} : limit_key.octets().size()};
 }
 
+}  // namespace
+
 // With the limit that it was last asked by: routes differ, and a search for full ones meets all.
-struct Bucket {
+struct Ledger::Bucket {
   auth::TokenBucket permits;
   auth::RateLimit limit;
 
-  Bucket(const auth::RateLimit& limit, Ledger::Time now) : permits(limit, now), limit(limit) {}
+  Bucket(const auth::RateLimit& limit, Time now) : permits(limit, now), limit(limit) {}
 
-  bool full(Ledger::Time now) const { return permits.full(limit, now); }
+  bool forgettable(Time now) const { return permits.full(limit, now); }
 
-  std::chrono::milliseconds take(const auth::RateLimit& current, Ledger::Time now) {
+  std::chrono::milliseconds take(const auth::RateLimit& current, Time now) {
     limit = current;
     return permits.take(limit, now) ? std::chrono::milliseconds::zero()
                                     : permits.wait_for(limit, now);
   }
 };
 
-}  // namespace
+struct Ledger::LeasedBucket {
+  Bucket own;
+  Lease lease;
+
+  LeasedBucket(const auth::RateLimit& limit, Time now) : own(limit, now) {}
+
+  bool forgettable(Time now) const { return own.forgettable(now) && lease.idle(); }
+
+  // What is refused elsewhere costs nothing here.
+  Lease::Verdict take(const auth::RateLimit& limit, Time now) {
+    const auto wait = own.permits.wait_for(limit, now);
+    if (wait > wait.zero()) return {Lease::Verdict::Kind::Refuse, wait};
+    const auto verdict = lease.take(limit, now);
+    if (verdict.kind == Lease::Verdict::Kind::Pass) own.take(limit, now);
+    return verdict;
+  }
+};
 
 struct Ledger::Key {
   std::string octets;
@@ -76,21 +94,26 @@ struct Ledger::Tally {
 };
 
 // The buckets of one kind in one shard.
-struct Ledger::Buckets {
-  std::unordered_map<Key, Bucket, KeyHash, KeyEqual> by_name;
+template <typename Kept>
+struct Ledger::Table {
+  std::unordered_map<Key, Kept, KeyHash, KeyEqual> by_name;
   std::unordered_map<std::uint32_t, Bucket> overflow;  // by route, for which the policy has a bound
   std::size_t sweep_at = sweep_buckets_min;
   Time next_sweep = Time::min();
 
-  Bucket& of(const Name& name, const auth::RateLimit& limit, Time now) {
-    if (const auto known = by_name.find(name); known != by_name.end()) return known->second;
-    if (!make_room(now)) return overflow.try_emplace(name.route_, limit, now).first->second;
-    return by_name.try_emplace(Key(name), limit, now).first->second;
+  // Null: there is no room for another.
+  Kept* of(const Name& name, const auth::RateLimit& limit, Time now) {
+    if (const auto known = by_name.find(name); known != by_name.end()) return &known->second;
+    return make_room(now) ? &by_name.try_emplace(Key(name), limit, now).first->second : nullptr;
+  }
+
+  Bucket& overflow_of(const Name& name, const auth::RateLimit& limit, Time now) {
+    return overflow.try_emplace(name.route_, limit, now).first->second;
   }
 
   bool make_room(Time now) {
     if (by_name.size() >= sweep_at && now >= next_sweep) {
-      std::erase_if(by_name, [now](const auto& entry) { return entry.second.full(now); });
+      std::erase_if(by_name, [now](const auto& entry) { return entry.second.forgettable(now); });
       sweep_at = std::clamp(2 * by_name.size(), sweep_buckets_min, shard_buckets_max);
       next_sweep = now + sweep_interval_min;
     }
@@ -104,7 +127,8 @@ struct Ledger::Buckets {
 struct alignas(64) Ledger::Shard {
   std::mutex mutex;
   std::unordered_map<Key, Tally, KeyHash, KeyEqual> tallies;
-  Buckets buckets[bucket_kinds];
+  Table<Bucket> buckets[bucket_kinds];
+  Table<LeasedBucket> leased;
 };
 
 Ledger::Ledger(std::uint32_t connections_max, std::size_t queued_max)
@@ -133,6 +157,10 @@ Ledger::Name Ledger::subject_name(std::size_t route, std::string_view subject) c
   return name_of(Kind::SubjectMessages, route, subject);
 }
 
+Ledger::Name Ledger::shared_subject_name(std::size_t route, std::string_view subject) const {
+  return name_of(Kind::SharedMessages, route, subject);
+}
+
 Ledger::Name Ledger::room_name(std::string_view room_key) const {
   return name_of(Kind::RoomMessages, 0, room_key);
 }
@@ -145,7 +173,35 @@ std::chrono::milliseconds Ledger::take_message(const Name& name, const auth::Rat
 std::chrono::milliseconds Ledger::take(const Name& name, const auth::RateLimit& limit, Time now) {
   Shard& shard = shard_of(name.hash_);
   const std::lock_guard lock(shard.mutex);
-  return shard.buckets[static_cast<std::size_t>(name.kind_)].of(name, limit, now).take(limit, now);
+  auto& buckets = shard.buckets[static_cast<std::size_t>(name.kind_)];
+  Bucket* bucket = buckets.of(name, limit, now);
+  return (bucket ? *bucket : buckets.overflow_of(name, limit, now)).take(limit, now);
+}
+
+Lease::Verdict Ledger::take_shared_message(const Name& name, const auth::RateLimit& limit,
+                                           Time now) {
+  using Kind = Lease::Verdict::Kind;
+  const bool sharing = sharing_.load(std::memory_order_relaxed);
+  Shard& shard = shard_of(name.hash_);
+  const std::lock_guard lock(shard.mutex);
+  LeasedBucket* bucket = shard.leased.of(name, limit, now);
+  if (bucket && sharing) return bucket->take(limit, now);
+  Bucket& own = bucket ? bucket->own : shard.leased.overflow_of(name, limit, now);
+  const auto wait = own.take(limit, now);
+  return wait == wait.zero() ? Lease::Verdict{} : Lease::Verdict{Kind::Refuse, wait};
+}
+
+std::optional<Lease::Question> Ledger::settle(const Name& name, const auth::RateLimit& limit,
+                                              const std::optional<Lease::Answer>& answer,
+                                              Time now) {
+  Shard& shard = shard_of(name.hash_);
+  const std::lock_guard lock(shard.mutex);
+  const auto known = shard.leased.by_name.find(name);
+  if (known == shard.leased.by_name.end()) return std::nullopt;
+  Lease& lease = known->second.lease;
+  if (answer) return lease.answered(*answer, limit, now);
+  lease.unanswered();
+  return std::nullopt;
 }
 
 bool Ledger::reserve_queued(std::size_t octets) {
@@ -202,6 +258,7 @@ Ledger::Sizes Ledger::sizes() const {
     const std::lock_guard lock(shards_[i].mutex);
     sizes.names += shards_[i].tallies.size();
     for (const auto& buckets : shards_[i].buckets) sizes.buckets += buckets.size();
+    sizes.buckets += shards_[i].leased.size();
   }
   return sizes;
 }

@@ -1,5 +1,6 @@
 // What an instance counts: open connections, connections and handshakes of an address, connections
-// and messages of a subject, messages of a room, octets queued. The one thing that workers share
+// and messages of a subject, messages of a room, octets queued; and what it holds of that which
+// instances count together. The one thing that workers share
 // and change, so that a limit of the policy is one of the instance, whatever `workers` is. May be
 // called from any thread. It is sharded and bounded, takes one lock a call, calls nobody, does no
 // I/O and is told the time.
@@ -14,6 +15,7 @@
 
 #include "auth/rate_limit.h"
 #include "gateway/keyed_hash.h"
+#include "gateway/lease.h"
 #include "proxy/address.h"
 #include "proxy/queue_budget.h"
 
@@ -30,8 +32,9 @@ class Ledger final : public proxy::QueueBudget {
 
   static constexpr std::size_t shards = 64;
   static constexpr std::size_t shard_buckets_max = 2'048;
-  // Of handshakes, of subjects and of rooms each, so that who crowds one of the three does not
-  // tighten the others. Some 14 MB; 60 MB where all names are as long as a client can make them.
+  // Of handshakes, of subjects, of shared subjects and of rooms each, so that who crowds one of
+  // them does not tighten the others. Some 14 MB; 60 MB where all names are as long as a client can
+  // make them.
   static constexpr std::size_t buckets_max = shards * shard_buckets_max;
 
   // A thousand clients that do not read, with a `send_queue` of 1 MiB each: more is no slow reader
@@ -95,11 +98,25 @@ class Ledger final : public proxy::QueueBudget {
     Kind kind_;
   };
   Name subject_name(std::size_t route, std::string_view subject) const;
+  Name shared_subject_name(std::size_t route, std::string_view subject) const;
   Name room_name(std::string_view room_key) const;  // one on all its routes
 
   // Takes one permit for a message of a subject, or in a room. As take_handshake(), with
   // buckets_max of each.
   std::chrono::milliseconds take_message(const Name& name, const auth::RateLimit& limit, Time now);
+
+  // The same for a subject whose limit is one of all instances. Its bucket of this instance stands
+  // before what is shared, with the same limit: nobody passes more here than one instance may. It
+  // decides alone while nobody answers questions, and for a name that shares a bucket with others.
+  Lease::Verdict take_shared_message(const Name& name, const auth::RateLimit& limit, Time now);
+
+  // To the question that a verdict on such a message had; none: it has no answer. With another
+  // question where something is owed still.
+  std::optional<Lease::Question> settle(const Name& name, const auth::RateLimit& limit,
+                                        const std::optional<Lease::Answer>& answer, Time now);
+
+  // Are questions answered? Not at first.
+  void set_sharing(bool on) { sharing_.store(on, std::memory_order_relaxed); }
 
   // Octets that wait for clients and backends in the whole process (SECURITY 12). False: there
   // would be more than queued_max, and nothing is reserved. Asked for what a flush left over
@@ -142,9 +159,19 @@ class Ledger final : public proxy::QueueBudget {
  private:
   // What a name is counted for: the same octets may be an address and a subject. Those with buckets
   // come first.
-  enum class Kind : std::uint8_t { Handshakes, SubjectMessages, RoomMessages, Address, Subject };
-  static constexpr std::size_t bucket_kinds = 3;
-  struct Buckets;
+  enum class Kind : std::uint8_t {
+    Handshakes,
+    SubjectMessages,
+    RoomMessages,
+    SharedMessages,
+    Address,
+    Subject
+  };
+  static constexpr std::size_t bucket_kinds = 3;  // without leases
+  struct Bucket;
+  struct LeasedBucket;
+  template <typename Kept>
+  struct Table;
   struct KeyHash;
   struct KeyEqual;
 
@@ -158,6 +185,7 @@ class Ledger final : public proxy::QueueBudget {
   const std::size_t queued_max_;
   std::atomic<std::uint32_t> open_ = 0;
   std::atomic<std::uint32_t> admitting_ = 0;
+  std::atomic<bool> sharing_ = false;
   const std::unique_ptr<Shard[]> shards_;
   alignas(64) std::atomic<std::size_t> queued_ = 0;  // apart: nothing else is written as often
 };

@@ -444,3 +444,112 @@ TEST_SUITE("octets queued in the process") {
     CHECK_FALSE(ledger.reserve_queued(1));
   }
 }
+
+TEST_SUITE("messages of a subject that several instances count together") {
+  using Kind = Lease::Verdict::Kind;
+  const auth::RateLimit limit{.permits_per_second = 10, .permits_max = 3};
+  const auth::RateLimit one{.permits_per_second = 1, .permits_max = 1};
+
+  TEST_CASE("without answers its own bucket decides alone, and nothing is asked") {
+    Ledger ledger(100);
+    const auto name = ledger.shared_subject_name(0, "alice");
+    for (int i = 0; i < 3; ++i) {
+      const auto verdict = ledger.take_shared_message(name, limit, start);
+      CHECK(verdict.kind == Kind::Pass);
+      CHECK_FALSE(verdict.question);
+    }
+    const auto refused = ledger.take_shared_message(name, limit, start);
+    CHECK(refused.kind == Kind::Refuse);
+    CHECK(refused.wait == 100ms);
+  }
+
+  TEST_CASE("what is granted passes, as much as one instance may") {
+    Ledger ledger(100);
+    ledger.set_sharing(true);
+    const auto name = ledger.shared_subject_name(0, "alice");
+    const auto first = ledger.take_shared_message(name, limit, start);
+    CHECK(first.kind == Kind::Ask);
+    REQUIRE(first.question);
+    CHECK(first.question->wanted == 1);
+    CHECK_FALSE(ledger.settle(name, limit, Lease::Answer{100, 0ms}, start));
+    for (int i = 0; i < 3; ++i) {
+      CHECK(ledger.take_shared_message(name, limit, start).kind == Kind::Pass);
+    }
+    const auto over = ledger.take_shared_message(name, limit, start);
+    CHECK(over.kind == Kind::Refuse);
+    CHECK(over.wait == 100ms);
+    CHECK(ledger.take_shared_message(name, limit, start + 100ms).kind == Kind::Pass);
+  }
+
+  TEST_CASE("what is refused elsewhere, or not known yet, costs nothing here") {
+    Ledger ledger(100);
+    ledger.set_sharing(true);
+    const auto name = ledger.shared_subject_name(0, "alice");
+    for (int i = 0; i < 50; ++i) ledger.take_shared_message(name, limit, start);
+    ledger.settle(name, limit, Lease::Answer{0, 40ms}, start);
+    for (int i = 0; i < 50; ++i) {
+      const auto refused = ledger.take_shared_message(name, limit, start);
+      CHECK(refused.kind == Kind::Refuse);
+      CHECK(refused.wait == 100ms);
+    }
+    ledger.set_sharing(false);
+    for (int i = 0; i < 3; ++i) {
+      CHECK(ledger.take_shared_message(name, limit, start).kind == Kind::Pass);
+    }
+  }
+
+  TEST_CASE("routes, subjects and limits of one instance are others") {
+    Ledger ledger(100);
+    CHECK(ledger.take_shared_message(ledger.shared_subject_name(0, "a"), one, start).kind ==
+          Kind::Pass);
+    CHECK(ledger.take_shared_message(ledger.shared_subject_name(0, "a"), one, start).kind ==
+          Kind::Refuse);
+    CHECK(ledger.take_shared_message(ledger.shared_subject_name(1, "a"), one, start).kind ==
+          Kind::Pass);
+    CHECK(ledger.take_shared_message(ledger.shared_subject_name(0, "b"), one, start).kind ==
+          Kind::Pass);
+    CHECK(ledger.take_message(ledger.subject_name(0, "a"), one, start) == 0ms);
+  }
+
+  TEST_CASE("what does not fit shares one bucket a shard, which asks nobody") {
+    Ledger ledger(100);
+    int passed = 0;
+    for (int i = 0; i < many; ++i) {
+      const auto subject = std::to_string(i);
+      const auto name = ledger.shared_subject_name(0, subject);
+      passed += ledger.take_shared_message(name, one, start).kind == Kind::Pass;
+    }
+    CHECK(passed == Ledger::buckets_max + Ledger::shards);
+    ledger.set_sharing(true);
+    for (int i = many; i < many + 1'000; ++i) {
+      const auto subject = std::to_string(i);
+      const auto name = ledger.shared_subject_name(0, subject);
+      const auto verdict = ledger.take_shared_message(name, one, start);
+      CHECK(verdict.kind == Kind::Refuse);
+      CHECK_FALSE(verdict.question);
+    }
+  }
+
+  TEST_CASE("one that waits for an answer is not forgotten, however many come") {
+    Ledger ledger(100);
+    ledger.set_sharing(true);
+    const auto alice = ledger.shared_subject_name(0, "alice");
+    CHECK(ledger.take_shared_message(alice, one, start).question);
+    for (int i = 0; i < many; ++i) {
+      const auto subject = std::to_string(i);
+      const auto now = start + i * 100us;
+      ledger.take_shared_message(ledger.shared_subject_name(0, subject), one, now);
+      ledger.settle(ledger.shared_subject_name(0, subject), one, Lease::Answer{1, 0ms}, now);
+    }
+    CHECK(ledger.sizes().buckets < many);
+    CHECK_FALSE(ledger.take_shared_message(alice, one, start + 50ms).question);
+  }
+
+  TEST_CASE("an answer to nothing changes nothing") {
+    Ledger ledger(100);
+    const auto name = ledger.shared_subject_name(0, "alice");
+    CHECK_FALSE(ledger.settle(name, one, Lease::Answer{1, 0ms}, start));
+    CHECK_FALSE(ledger.settle(name, one, std::nullopt, start));
+    CHECK(ledger.sizes().buckets == 0);
+  }
+}
