@@ -13,8 +13,9 @@ void FlushList::remove(Member& member) {
 }
 
 void FlushList::flush() {
-  // A call down never calls up, so nobody asks meanwhile.
-  for (auto* member : members_) {
+  // Whoever is flushed may ask for others: the list grows meanwhile.
+  for (std::size_t i = 0; i < members_.size(); ++i) {
+    auto* member = members_[i];
     if (!member) continue;
     member->place_ = nowhere;
     member->flush();

@@ -29,7 +29,7 @@ class FlushList {
     std::size_t place_ = nowhere;
   };
 
-  void flush();  // every one that asked, in order
+  void flush();  // every one that asked, in order; also those that a member asks for meanwhile
 
  private:
   static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();

@@ -1,5 +1,6 @@
 #include "proxy/flush_list.h"
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,8 +16,13 @@ class Writer final : public proxy::FlushList::Member {
       : Member(list), name_(name), written_(written) {}
   void ask() { flush_later(); }
 
+  std::function<void()> before = [] {};
+
  private:
-  void flush() override { written_ += name_; }
+  void flush() override {
+    before();
+    written_ += name_;
+  }
 
   char name_;
   std::string& written_;
@@ -27,6 +33,7 @@ struct Fixture {
   std::string written;
   Writer a{list, 'a', written};
   Writer b{list, 'b', written};
+  Writer c{list, 'c', written};
 };
 
 }  // namespace
@@ -47,6 +54,16 @@ TEST_SUITE("flush list") {
     b.ask();
     list.flush();
     CHECK(written == "ab");
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "who is asked for by one that is flushed is flushed too") {
+    a.before = [&] { c.ask(), b.ask(); };
+    a.ask();
+    b.ask();
+    list.flush();
+    CHECK(written == "abc");
+    list.flush();
+    CHECK(written == "abc");
   }
 
   TEST_CASE_FIXTURE(Fixture, "who is gone is not flushed") {
