@@ -73,6 +73,7 @@ void Admission::on_octets(std::string_view octets) {
       }
       early_octets_ = octets;
       return on_head();
+    case State::Counting:
     case State::Dialling:
       early_octets_ += octets;
       if (early_octets_.size() > early_octets_max) transport_->set_reading(false);
@@ -95,7 +96,7 @@ void Admission::on_head() {
   RouteMatch match;
   if (form_is_good(head) && has_room() && finds_route(head, match) && within_handshake_rate() &&
       asks_for_websocket(head) && knows_client(head, match) && within_connection_counts()) {
-    identity_.route->backend ? dial(head) : serve(head);
+    proceed(std::move(head));
   }
 }
 
@@ -164,20 +165,45 @@ bool Admission::knows_client(const proxy::RequestHead& head, const RouteMatch& m
 
 bool Admission::within_connection_counts() {
   const auto& route = *identity_.route;
-  auto exceed = [&](Refusal refusal, AuditedLimit limit) {
-    record_limit(limit);
-    refuse(refusal);
-    return false;
-  };
   auto of_address =
       host_.ledger().count_address(route.index, identity_.address, route.ip_limits.connections_max);
-  if (!of_address) return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections);
+  if (!of_address) return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections), false;
   holdings_.of_address = std::move(*of_address);
   auto of_subject = host_.ledger().count_subject(route.index, principal_.subject,
                                                  route.subject_limits.connections_max);
-  if (!of_subject) return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections);
+  if (!of_subject) {
+    return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections), false;
+  }
   holdings_.of_subject = std::move(*of_subject);
   return true;
+}
+
+void Admission::exceed(Refusal refusal, AuditedLimit limit) {
+  record_limit(limit);
+  refuse(refusal);
+}
+
+// What this instance counts has room. Where all of them count together, they are asked.
+void Admission::proceed(proxy::RequestHead head) {
+  const auto& route = *identity_.route;
+  const auto& limits = route.subject_limits;
+  if (limits.scope == Scope::Instance || limits.connections_max == 0) return open(head);
+  state_ = State::Counting;
+  head_ = std::make_unique<proxy::RequestHead>(std::move(head));
+  Counting::Asker& asker = *this;
+  holdings_.of_subject_everywhere = host_.counting().count(
+      asker, shared_key(route.key, principal_.subject), limits.connections_max);
+}
+
+// As with a server's answer, it may come in the iteration in which the client's end did.
+void Admission::on_counted(bool within) {
+  if (state_ != State::Counting) return;
+  if (!within) return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections);
+  open(*head_);
+}
+
+void Admission::open(const proxy::RequestHead& head) {
+  identity_.route->backend ? dial(head) : serve(head);
 }
 
 void Admission::dial(const proxy::RequestHead& head) {
@@ -233,6 +259,7 @@ void Admission::on_deadline() {
   switch (state_) {
     case State::Reading:
       return refuse(Refusal::HeadTooSlow);
+    case State::Counting:
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
     case State::Answered:
@@ -250,11 +277,11 @@ void Admission::on_gone(proxy::TransportError) {
 }
 
 void Admission::drain() {
-  if (state_ == State::Reading) refuse(Refusal::Draining);
+  if (state_ == State::Reading || state_ == State::Counting) refuse(Refusal::Draining);
 }
 
 void Admission::give_way() {
-  if (state_ == State::Reading || state_ == State::Dialling) refuse(Refusal::Crowded);
+  if (state_ < State::Answered) refuse(Refusal::Crowded);
   finish();
 }
 
@@ -268,6 +295,7 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
   host_.loop().retire(std::move(backend_));
   holdings_.of_address = {};
   holdings_.of_subject = {};
+  holdings_.of_subject_everywhere.reset();
   state_ = State::Answered;
   transport_->set_reading(true);
   transport_->write(write_answer(status, retry_after));

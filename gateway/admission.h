@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "gateway/audit.h"
+#include "gateway/counting.h"
 #include "gateway/identity_fields.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
@@ -41,6 +42,7 @@ struct Holdings {
   Ledger::Connection connection;
   Ledger::Count of_address;
   Ledger::Count of_subject;
+  std::unique_ptr<Counting::Ticket> of_subject_everywhere;  // null: not counted there
 };
 
 // All that a Session is made of.
@@ -57,7 +59,8 @@ struct AdmittedClient {
 };
 
 class Admission final : private proxy::Transport::Observer,
-                        private proxy::BackendHandshake::Observer {
+                        private proxy::BackendHandshake::Observer,
+                        private Counting::Asker {
  public:
   // What an admission needs of its worker.
   class Host {
@@ -65,6 +68,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual proxy::Loop& loop() = 0;
     virtual const std::shared_ptr<const Policy>& policy() = 0;
     virtual Ledger& ledger() = 0;
+    virtual Counting& counting() = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual Audit& audit() = 0;
@@ -95,11 +99,12 @@ class Admission final : private proxy::Transport::Observer,
 
  private:
   // Reading:    the head is awaited.
+  // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
   // Answered:   a refusal is written; what the client still sends is read and dropped, so that it
   //             sees the answer and not a reset.
   // Done:       the host has been told.
-  enum class State : std::uint8_t { Reading, Dialling, Answered, Done };
+  enum class State : std::uint8_t { Reading, Counting, Dialling, Answered, Done };
 
   void on_octets(std::string_view octets) override;
   void on_sent() override {}
@@ -116,6 +121,10 @@ class Admission final : private proxy::Transport::Observer,
   bool asks_for_websocket(const proxy::RequestHead& head);
   bool knows_client(const proxy::RequestHead& head, const RouteMatch& match);
   bool within_connection_counts();
+  void exceed(Refusal refusal, AuditedLimit limit);
+  void proceed(proxy::RequestHead head);
+  void on_counted(bool within) override;
+  void open(const proxy::RequestHead& head);
   void dial(const proxy::RequestHead& head);
   void serve(const proxy::RequestHead& head);
   void admit(std::string_view server, std::string_view subprotocol,
@@ -142,8 +151,9 @@ class Admission final : private proxy::Transport::Observer,
   proxy::HeadParser parser_;
   proxy::MonotonicTime head_at_{};  // when it was complete
   proxy::Target target_;
-  std::string target_text_;  // target_ has views into it
-  std::string key_;          // Sec-WebSocket-Key
+  std::string target_text_;                   // target_ has views into it
+  std::string key_;                           // Sec-WebSocket-Key
+  std::unique_ptr<proxy::RequestHead> head_;  // while Counting
   auth::Principal principal_;
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;

@@ -155,6 +155,14 @@ void Audit::redis_back(std::uint64_t lost) {
   log_.write(LogLevel::Info, "redis_back", {{"publications_lost", lost}});
 }
 
+void Audit::sharing_refused(std::string_view what, std::string_view reason) {
+  log_.write(LogLevel::Warn, "global_limits_refused", {{"what", what}, {"reason", reason}});
+}
+
+void Audit::sharing_back(std::string_view what) {
+  log_.write(LogLevel::Info, "global_limits_back", {{"what", what}});
+}
+
 void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,
                     unsigned workers) {
   log_.write(LogLevel::Info, "started",

@@ -125,6 +125,11 @@ class Audit {
   void redis_away(std::string_view reason);
   void redis_back(std::uint64_t lost);
 
+  // What is counted over all instances, `what`, is counted by this one alone, since Redis refuses
+  // what it is asked for a reason that is a word; and is counted by all again.
+  void sharing_refused(std::string_view what, std::string_view reason);
+  void sharing_back(std::string_view what);
+
   void started(std::string_view version, std::string_view listen, std::string_view admin,
                unsigned workers);
   void ready();

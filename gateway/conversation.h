@@ -19,6 +19,7 @@
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
 #include "gateway/rooms.h"
+#include "gateway/shared_letters.h"
 #include "proxy/connection.h"
 
 namespace gateway {
@@ -28,6 +29,7 @@ struct RoomServices {
   Rooms& rooms;
   EnvelopeReader& reader;
   Ledger& ledger;
+  PermitsPort* permits = nullptr;  // null: the policy has no Redis
 };
 
 // Every reason that the audit log may give for a message that is refused, each once.

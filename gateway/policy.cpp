@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <cctype>
 
+#include <fmt/format.h>
+
+#include "gateway/keyed_hash.h"
 #include "proxy/host.h"
 
 namespace gateway {
@@ -22,6 +25,14 @@ std::optional<std::string> normalize_host(std::string_view field) {
   std::transform(host.begin(), host.end(), host.begin(),
                  [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
   return host;
+}
+
+std::string route_key(std::vector<std::string> hosts, std::string_view path) {
+  std::ranges::sort(hosts);
+  std::string text(path);
+  for (const auto& host : hosts) (text += '\n') += host;  // which is in neither of them
+  // No secret: operators choose the names, and every instance must come to the same.
+  return fmt::format("{:016x}", keyed_hash(HashKey{}, text));
 }
 
 RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path) {

@@ -79,9 +79,13 @@ struct IpLimits {
   std::uint32_t connections_max = 0;  // 0: no limit
 };
 
+// Where a subject is counted: on each instance by itself, or on all that share a Redis together.
+enum class Scope : std::uint8_t { Instance, Global };
+
 struct SubjectLimits {
   std::uint32_t connections_max = 0;  // 0: no limit
   auth::RateLimit messages;           // of all its connections together
+  Scope scope = Scope::Instance;      // Global: only where the policy has a Redis
 };
 
 // Who gets a message of a room: its members, the sender's own backend, or both.
@@ -128,6 +132,9 @@ struct Route {
   std::optional<std::vector<std::string>> forward_claims;  // none: all
   int line = 0;
 
+  // What its keys in Redis call it: route_key() of its hosts and path.
+  std::string key;
+
   // Of every authenticator, in order, each once: where a credential is looked for, and what is
   // stripped before the backend.
   std::vector<auth::CredentialPlace> places;
@@ -167,6 +174,10 @@ struct Policy {
 // The host of a Host field (RFC 9110 section 7.2) as routes are matched by it: in lower case,
 // without its port, a trailing dot or an IPv6 literal's brackets. None: it is no host.
 std::optional<std::string> normalize_host(std::string_view field);
+
+// 16 hexadecimal characters that are the same on all instances, whatever else their policies say
+// and in whichever order, and are others for other hosts or another path.
+std::string route_key(std::vector<std::string> hosts, std::string_view path);
 
 // The first route that matches; null: none. `host`: the Host field's value; one that is no host
 // fits only routes for all hosts. `path`: decoded once, as proxy/target.h gives it.

@@ -302,12 +302,24 @@ const std::vector<Key<Draft>>& policy_keys() {
   return keys;
 }
 
+void check_scopes(PolicyReader& reader, const YamlNode& root, const Policy& policy) {
+  if (policy.redis) return;
+  const YamlNode& routes = root.find("routes")->value;
+  for (std::size_t i = 0; i < policy.routes.size(); ++i) {
+    if (policy.routes[i].subject_limits.scope != Scope::Global) continue;
+    const YamlNode& subject = routes.items[i].find("limits")->value.find("subject")->value;
+    reader.fault(mark_at(subject, "scope"),
+                 "'scope: global' without 'redis': instances share nothing else");
+  }
+}
+
 void check_policy(PolicyReader& reader, const YamlNode& root, const Draft& draft) {
   const Policy& policy = draft.policy;
   if (std::find(policy.listen.begin(), policy.listen.end(), policy.admin) != policy.listen.end()) {
     reader.fault(mark_at(root, "listen"),
                  fmt::format("{} is the admin listener's address too", policy.admin.to_string()));
   }
+  check_scopes(reader, root, policy);
   auto used = [&policy](const auto& uses) {
     return std::any_of(policy.routes.begin(), policy.routes.end(), uses);
   };

@@ -28,6 +28,7 @@ struct SubjectDraft {
   std::optional<double> per_second;
   std::optional<std::uint64_t> burst;
   std::uint32_t connections = 0;
+  Scope scope{};
 };
 
 struct RoomDraft {
@@ -85,7 +86,8 @@ const std::vector<Key<SubjectDraft>>& subject_keys() {
       key("messages", rate(), &SubjectDraft::per_second),
       burst_key<SubjectDraft>("messages"),
       key("connections", number(1, connections_limit_max), &SubjectDraft::connections),
-      not_built<SubjectDraft>("scope", "instance", {"global"}),
+      key("scope", choice<Scope>({{"instance", Scope::Instance}, {"global", Scope::Global}}),
+          &SubjectDraft::scope, "instance"),
   };
   return keys;
 }
@@ -132,7 +134,8 @@ Type<RouteLimits> limits_type() {
     limits.on_exceed = draft->connection.on_exceed;
     limits.ip = {bucket(draft->ip.per_second, draft->ip.burst), draft->ip.connections};
     limits.subject = {draft->subject.connections,
-                      bucket(draft->subject.per_second, draft->subject.burst)};
+                      bucket(draft->subject.per_second, draft->subject.burst),
+                      draft->subject.scope};
     limits.room = bucket(draft->room.per_second, draft->room.burst);
     limits.rooms_per_connection_max = draft->rooms_per_connection;
     return limits;

@@ -26,6 +26,8 @@
 #include "gateway/log.h"
 #include "gateway/metrics.h"
 #include "gateway/random_text.h"
+#include "gateway/shared_buckets.h"
+#include "gateway/shared_counts.h"
 #include "gateway/worker.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
@@ -92,6 +94,7 @@ class Server {
   void publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer);
   std::string_view unready() const;
   InstanceMetrics metrics();
+  void share_limits();
   void on_terminate();
   void on_worker_drained();
 
@@ -113,10 +116,16 @@ class Server {
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
   std::unique_ptr<proxy::RedisDialer> redis_dialer_;  // on the first worker's loop, as the next is
+  std::unique_ptr<SharedBuckets> shared_buckets_;
+  std::unique_ptr<SharedCounts> shared_counts_;
   std::unique_ptr<proxy::RedisBus> redis_;
   // The others' letters to it, and its to them.
   std::unique_ptr<Inbox<ToExchange>> to_exchange_;
   std::vector<std::unique_ptr<Inbox<ToWorker>>> to_workers_;
+  // The same for what instances count together.
+  std::unique_ptr<Inbox<PermitsWanted>> to_shared_buckets_;
+  std::unique_ptr<Inbox<ToSharedCounts>> to_shared_counts_;
+  std::vector<std::unique_ptr<Inbox<Counted>>> counted_;
 };
 
 Server::Server(std::shared_ptr<const Policy> policy)
@@ -164,7 +173,29 @@ void Server::join_redis() {
       loop.timers(), loop.flushes(), *redis_dialer_, settings.server, settings.timeout,
       fmt::format("{}:heartbeat:{}", settings.prefix,
                   std::string_view(instance.data(), instance.size())));
+  share_limits();
   exchange_.join_bus(*redis_, settings.prefix, settings.when_down, audit_);
+}
+
+// What the first worker wants to know it asks for itself. Answers come through a mailbox, also its
+// own: they are not for within a question.
+void Server::share_limits() {
+  const auto& prefix = policy_->redis->prefix;
+  auto& first = *workers_.front();
+  auto& timers = first.loop().timers();
+  auto& flushes = first.loop().flushes();
+  shared_buckets_ =
+      std::make_unique<SharedBuckets>(timers, flushes, *redis_, ledger_, audit_, prefix);
+  shared_counts_ = std::make_unique<SharedCounts>(timers, flushes, *redis_, audit_, prefix);
+  to_shared_buckets_ = std::make_unique<Inbox<PermitsWanted>>(first.mailbox(), *shared_buckets_);
+  to_shared_counts_ = std::make_unique<Inbox<ToSharedCounts>>(first.mailbox(), *shared_counts_);
+  for (auto& worker : workers_) {
+    shared_counts_->add_worker(*counted_.emplace_back(
+        std::make_unique<Inbox<Counted>>(worker->mailbox(), worker->counted())));
+    const bool here = worker == workers_.front();
+    worker->share(here ? static_cast<PermitsPort&>(*shared_buckets_) : *to_shared_buckets_,
+                  here ? static_cast<CountsPort&>(*shared_counts_) : *to_shared_counts_);
+  }
 }
 
 void Server::add_admin_rows() {

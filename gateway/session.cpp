@@ -128,18 +128,51 @@ std::optional<Verdict> Session::charge_message() {
     }
     connection_charged_ = true;
   }
-  const auto& of_subject = identity_.route->subject_limits.messages;
-  if (!subject_charged_ && of_subject.limited()) {
-    auto& ledger = host_.room_services().ledger;
-    if (!subject_name_) {
-      subject_name_ = std::make_unique<Ledger::Name>(
-          ledger.subject_name(identity_.route->index, identity_.subject));
-    }
-    auto wait = ledger.take_message(*subject_name_, of_subject, now());
-    if (wait > wait.zero()) return exceed_unread(AuditedLimit::SubjectMessages, true, wait);
+  const auto& of_subject = identity_.route->subject_limits;
+  if (!subject_charged_ && of_subject.messages.limited()) {
+    auto over = of_subject.scope == Scope::Global ? charge_shared_subject() : charge_subject();
+    if (over) return over;
     subject_charged_ = true;
   }
   return std::nullopt;
+}
+
+std::optional<Verdict> Session::charge_subject() {
+  auto& ledger = host_.room_services().ledger;
+  const auto& route = *identity_.route;
+  if (!subject_name_) {
+    subject_name_ =
+        std::make_unique<Ledger::Name>(ledger.subject_name(route.index, identity_.subject));
+  }
+  auto wait = ledger.take_message(*subject_name_, route.subject_limits.messages, now());
+  if (wait == wait.zero()) return std::nullopt;
+  return exceed_unread(AuditedLimit::SubjectMessages, true, wait);
+}
+
+// What all instances count together. Where nobody can say yet, the message waits to be judged,
+// whatever `on_exceed` is.
+std::optional<Verdict> Session::charge_shared_subject() {
+  const auto& services = host_.room_services();
+  const auto& route = *identity_.route;
+  const auto& limit = route.subject_limits.messages;
+  if (!subject_name_) {
+    subject_name_ = std::make_unique<Ledger::Name>(
+        services.ledger.shared_subject_name(route.index, identity_.subject));
+  }
+  const auto said = services.ledger.take_shared_message(*subject_name_, limit, now());
+  if (said.question) {
+    services.permits->post({route.index, shared_key(route.key, identity_.subject),
+                            identity_.subject.size(), limit, *said.question});
+  }
+  switch (said.kind) {
+    case Lease::Verdict::Kind::Pass:
+      return std::nullopt;
+    case Lease::Verdict::Kind::Ask:
+      return Verdict{Verdict::Kind::Hold, said.wait};
+    case Lease::Verdict::Kind::Refuse:
+      return exceed_unread(AuditedLimit::SubjectMessages, true, said.wait);
+  }
+  std::unreachable();
 }
 
 std::optional<Verdict> Session::charge_octets(const proxy::FrameHeader& frame) {

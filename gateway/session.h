@@ -80,6 +80,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void refused(std::string_view reason, std::string_view room) override;
 
   std::optional<proxy::Verdict> charge_message();
+  std::optional<proxy::Verdict> charge_subject();
+  std::optional<proxy::Verdict> charge_shared_subject();
   std::optional<proxy::Verdict> charge_octets(const proxy::FrameHeader& frame);
   proxy::Verdict exceed_unread(AuditedLimit limit, bool begins_message, proxy::Duration wait);
   void report_limit(AuditedLimit limit, LimitAction action);

@@ -72,6 +72,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       on_drained_(std::move(on_drained)),
       mailbox_(loop_),
       rooms_(index, exchange, policy_->redis.has_value()),
+      counting_(index),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes) {
     relay_settings_.push_back(relay_settings(route, ledger_, counters_.routes[route.index]));
@@ -83,6 +84,11 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
 }
 
 Worker::~Worker() { listeners_.clear(); }  // they hand over what they have, while there is a taker
+
+void Worker::share(PermitsPort& permits, CountsPort& counts) {
+  room_services_.permits = &permits;
+  counting_.join(counts);
+}
 
 std::expected<void, std::string> Worker::listen() {
   for (const auto& address : policy_->listen) {
@@ -100,6 +106,7 @@ void Worker::run() {
   loop_.run();
   refusals_.finish();
   rooms_.stop();
+  counting_.stop();
 }
 
 void Worker::drain() {

@@ -34,6 +34,10 @@ class Worker final : private proxy::Listener::Observer,
          ExchangePort& exchange, std::function<void()> on_drained);
   ~Worker();
 
+  // What it counts together with other instances goes there. Once, before run(), where the policy
+  // has a Redis; both outlive the last letter.
+  void share(PermitsPort& permits, CountsPort& counts);
+
   // Before run(). The error says which address, and why.
   std::expected<void, std::string> listen();
 
@@ -50,6 +54,7 @@ class Worker final : private proxy::Listener::Observer,
   // For what others have to say to it: its mailbox, and who reads letters about rooms there.
   proxy::Mailbox& mailbox() { return mailbox_; }
   WorkerPort& rooms() { return rooms_; }
+  CountedPort& counted() { return counting_; }
 
   // From any thread.
   WorkerMetrics metrics() const {
@@ -69,6 +74,7 @@ class Worker final : private proxy::Listener::Observer,
   proxy::FlushList& flushes() override { return loop_.flushes(); }
   const std::shared_ptr<const Policy>& policy() override { return policy_; }
   Ledger& ledger() override { return ledger_; }
+  Counting& counting() override { return counting_; }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return draining_; }
   Audit& audit() override { return audit_; }
@@ -98,7 +104,8 @@ class Worker final : private proxy::Listener::Observer,
   proxy::Mailbox mailbox_;
   Rooms rooms_;
   EnvelopeReader reader_;
-  const RoomServices room_services_{rooms_, reader_, ledger_};
+  RoomServices room_services_{rooms_, reader_, ledger_};
+  Counting counting_;
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first

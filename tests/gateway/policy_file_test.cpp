@@ -264,6 +264,19 @@ TEST_SUITE("limits of a policy") {
               .contains("'burst' without a rate"));
   }
 
+  TEST_CASE("a subject is counted over all instances where the policy says so and has a Redis") {
+    const auto global = [](std::string_view redis) {
+      return minimal(", limits: { subject: { messages: 5/s, scope: global } }", redis);
+    };
+    constexpr auto redis = "redis: { url: redis://127.0.0.1 }\n";
+    CHECK(loaded(global(redis)).policy->routes.front().subject_limits.scope == Scope::Global);
+    CHECK(route_with("limits: { subject: { messages: 5/s } }").subject_limits.scope ==
+          Scope::Instance);
+    CHECK(first_fault(global("")) ==
+          "policy.yaml:6:102: 'scope: global' without 'redis': instances share nothing else");
+    CHECK(first_fault(minimal(", limits: { room: { scope: global } }", redis)) != "");
+  }
+
   TEST_CASE("on_exceed is one of what an opaque route can do") {
     CHECK(route_with("limits: { connection: { on_exceed: drop } }").connection_limits.on_exceed ==
           OnExceed::Drop);

@@ -43,6 +43,18 @@ TEST_SUITE("hosts (RFC 9110 section 7.2)") {
   }
 }
 
+TEST_SUITE("what keys in Redis call a route") {
+  TEST_CASE("its hosts in any order and its path, and nothing else") {
+    const auto key = route_key({"a.example", "b.example"}, "/chat/{team}");
+    CHECK(key == "6de903fa4c600dfa");  // as other versions of the program call it
+    CHECK(route_key({"b.example", "a.example"}, "/chat/{team}") == key);
+    CHECK(route_key({"a.example"}, "/chat/{team}") != key);
+    CHECK(route_key({"a.example", "b.example"}, "/chat/{room}") != key);
+    CHECK(route_key({}, "/") != route_key({}, "/*"));
+    CHECK(route_key({}, "/").size() == 16);
+  }
+}
+
 TEST_SUITE("first match by host and path") {
   TEST_CASE("the first route that fits both is taken") {
     Policy policy;
