@@ -27,7 +27,8 @@ struct Limits {
   double burst = 1;
   double octets_per_second = 0;
   gateway::OnExceed on_exceed = gateway::OnExceed::Close;
-  bool rooms = false;  // everybody's, and no backend; else opaque messages, and one
+  double shared_per_second = 0;  // of the subject on all instances, with a burst of 100
+  bool rooms = false;            // everybody's, and no backend; else opaque messages, and one
 };
 
 // A session between two fake peers, and its worker.
@@ -41,6 +42,11 @@ class Fixture final : public gateway::Session::Host {
     route.connection_limits.messages = {limits.messages_per_second, limits.burst};
     route.connection_limits.octets = {limits.octets_per_second, limits.octets_per_second};
     route.connection_limits.on_exceed = limits.on_exceed;
+    route.key = "0123456789abcdef";
+    route.index = 5;
+    route.subject_limits.messages = {limits.shared_per_second, 100};
+    route.subject_limits.scope = gateway::Scope::Global;
+    ledger_.set_sharing(true);
     settings_.client.reader.message_octets_max = 1'000;
     if (limits.rooms) {
       const auto everyone = gateway::everyone();
@@ -66,6 +72,16 @@ class Fixture final : public gateway::Session::Host {
     auto now = timers_.now();
     timers_.advance_to({now.monotonic + time, now.wall + time + wall_step});
   }
+
+  // What the subject is granted on its oldest question.
+  void grant(std::int64_t permits, std::chrono::milliseconds wait = 0ms) {
+    REQUIRE_FALSE(permits_.asked.empty());
+    const auto wanted = permits_.asked.front();
+    permits_.asked.erase(permits_.asked.begin());
+    ledger_.settle(ledger_.shared_subject_name(wanted.route, wanted.subject()), wanted.limit,
+                   gateway::Lease::Answer{permits, wait}, timers_.now().monotonic);
+  }
+  const std::vector<gateway::PermitsWanted>& asked() const { return permits_.asked; }
 
   proxy::Timers& timers() override { return timers_; }
   proxy::FlushList& flushes() override { return flushes_; }
@@ -129,7 +145,14 @@ class Fixture final : public gateway::Session::Host {
   gateway::Exchange exchange_;
   gateway::Rooms rooms_{0, exchange_};
   gateway::EnvelopeReader reader_;
-  const gateway::RoomServices room_services_{rooms_, reader_, ledger_};
+  struct Permits final : gateway::PermitsPort {
+    std::vector<gateway::PermitsWanted> asked;
+    bool post(gateway::PermitsWanted wanted) override {
+      asked.push_back(std::move(wanted));
+      return true;
+    }
+  } permits_;
+  const gateway::RoomServices room_services_{rooms_, reader_, ledger_, &permits_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
   proxy::RelaySettings settings_;
@@ -185,6 +208,95 @@ TEST_SUITE("the token's end") {
     f.pass(0s, 24h * 365);
     f.session().check_token_end();
     CHECK(f.code_at_client() == 0);
+  }
+}
+
+TEST_SUITE("limits of a subject on all instances") {
+  using gateway::OnExceed;
+  constexpr auto leave = R"({"type":"leave","room":"r"})";
+
+  TEST_CASE("what cannot be judged yet waits, whatever on_exceed is, and is asked for once") {
+    for (const auto on_exceed : {OnExceed::Close, OnExceed::Drop, OnExceed::Throttle}) {
+      Fixture f({.on_exceed = on_exceed, .shared_per_second = 100});
+      f.client->send(masked(0x81, "1") + masked(0x81, "2"));
+      CHECK(f.messages_at_backend().empty());
+      CHECK_FALSE(f.client->reading);
+      f.pass(gateway::Lease::answer_poll);
+      CHECK(f.messages_at_backend().empty());
+      REQUIRE(f.asked().size() == 1);
+      CHECK(f.asked()[0].key == "0123456789abcdef:alice");
+      CHECK(f.asked()[0].subject() == "alice");
+      CHECK(f.asked()[0].route == 5);
+      CHECK(f.asked()[0].limit.permits_per_second == 100);
+      CHECK(f.asked()[0].question.wanted == 10);
+      f.grant(10);
+      f.pass(gateway::Lease::answer_poll);
+      CHECK(f.messages_at_backend() == std::vector{"1"s, "2"s});
+      CHECK(f.client->reading);
+      CHECK(f.code_at_client() == 0);
+      CHECK(f.lines("limit_hit").empty());
+    }
+  }
+
+  TEST_CASE("what is refused is, as on_exceed says, and was charged to the connection once") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 3,
+               .on_exceed = OnExceed::Drop,
+               .shared_per_second = 100});
+    f.client->send(masked(0x81, "1"));
+    f.grant(1, 40ms);
+    f.pass(2ms);
+    CHECK(f.messages_at_backend() == std::vector{"1"s});
+    f.client->send(masked(0x81, "2"));
+    CHECK(f.messages_at_backend().empty());
+    CHECK(f.client->reading);
+    f.pass(100ms);
+    f.client->send(masked(0x81, "3"));  // the connection's last
+    f.grant(10);
+    f.pass(2ms);
+    CHECK(f.messages_at_backend() == std::vector{"3"s});
+    auto lines = f.lines("limit_hit");
+    REQUIRE(lines.size() == 1);
+    CHECK(lines[0].contains("\"limit\":\"subject_messages\""));
+  }
+
+  TEST_CASE("throttle waits as long as Redis says") {
+    Fixture f({.on_exceed = OnExceed::Throttle, .shared_per_second = 1});
+    f.client->send(masked(0x81, "1") + masked(0x81, "2"));
+    f.grant(1, 700ms);
+    f.pass(2ms);
+    CHECK(f.messages_at_backend() == std::vector{"1"s});
+    f.pass(698ms);
+    CHECK(f.asked().size() == 1);
+    f.grant(5);
+    f.pass(2ms);
+    CHECK(f.messages_at_backend() == std::vector{"2"s});
+  }
+
+  TEST_CASE("close closes, and error tells how long") {
+    Fixture closing({.on_exceed = OnExceed::Close, .shared_per_second = 100});
+    closing.client->send(masked(0x81, "1"));
+    closing.grant(0, 300ms);
+    closing.pass(2ms);
+    CHECK(closing.code_at_client() == 1008);
+    Fixture telling({.on_exceed = OnExceed::Error, .shared_per_second = 100, .rooms = true});
+    telling.client->send(masked(0x81, leave));
+    telling.grant(0, 300ms);
+    telling.pass(2ms);
+    REQUIRE(telling.told().size() == 1);
+    telling.client->send(masked(0x81, leave));
+    CHECK(telling.told().at(0).contains("\"retry_after_ms\":298"));
+  }
+
+  TEST_CASE("a message in fragments is charged once, and many that come at once one by one") {
+    Fixture f({.on_exceed = OnExceed::Close, .shared_per_second = 100});
+    f.client->send(masked(0x01, "a") + masked(0x00, "b") + masked(0x80, "c"));
+    f.grant(1, 50ms);
+    f.pass(2ms);
+    CHECK(f.messages_at_backend().size() == 3);
+    f.client->send(masked(0x81, "1") + masked(0x81, "2"));
+    CHECK(f.code_at_client() == 1008);
+    CHECK(f.messages_at_backend().empty());
   }
 }
 
