@@ -150,11 +150,12 @@ void SharedCounts::renew() {
 void SharedCounts::write_all() {
   all_written_at_ = timers_.now().monotonic;
   written_to_.clear();
-  write_next(++round_);
+  write_next();
 }
 
-// One batch waits for the answer to the other: questions go between them.
-void SharedCounts::write_next(std::uint64_t round) {
+// One batch waits for the answer to the other: questions go between them. Where it begins again
+// meanwhile the two go on together, each from where the other has come to.
+void SharedCounts::write_next() {
   std::vector<Entry> entries;
   auto next = counts_.upper_bound(written_to_);
   for (; next != counts_.end() && entries.size() < batch_max; ++next) {
@@ -162,8 +163,8 @@ void SharedCounts::write_next(std::uint64_t round) {
   }
   if (entries.empty() && alive_) return;
   if (!entries.empty()) written_to_ = entries.back().key;
-  run(entries, [this, round](const proxy::RedisReply* reply) {
-    if (reply && round == round_) write_next(round);
+  run(entries, [this](const proxy::RedisReply* reply) {
+    if (reply) write_next();
   });
 }
 

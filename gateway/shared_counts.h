@@ -104,7 +104,7 @@ class SharedCounts final : public CountsPort,
   void begin();
   void renew();
   void write_all();
-  void write_next(std::uint64_t round);
+  void write_next();
   void ask(std::span<const Question> questions);
   void run(std::span<const Entry> entries, proxy::Store::Answer on_answer);
 
@@ -127,7 +127,6 @@ class SharedCounts final : public CountsPort,
   bool alive_ = false;       // something has been asked under this id
   bool doubtful_ = false;    // something may be lost
   std::string written_to_;   // the last key of the latest batch
-  std::uint64_t round_ = 0;  // of batches with all that there is
   proxy::MonotonicTime all_written_at_{};
   proxy::Timer renewal_;
   proxy::Timer late_;
