@@ -332,6 +332,21 @@ constexpr Family families[] = {
        if (from.policy.redis) to.sample(from.exchange.lost());
      }},
 
+    {"gatehouse_shared_limits_up", Type::Gauge,
+     "1 while limits with scope: global are shared; else each instance limits for itself.",
+     [](From from, To to) {
+       if (from.shared_buckets) to.sample(std::uint64_t{from.shared_buckets->sharing()});
+     }},
+    {"gatehouse_shared_limits_questions_total", Type::Counter,
+     "Leases of messages that Redis was asked for, one for each subject.",
+     [](From from, To to) {
+       if (from.shared_buckets) to.sample(from.shared_buckets->asked());
+     }},
+    {"gatehouse_shared_limits_unanswered_total", Type::Counter, "Those of them without an answer.",
+     [](From from, To to) {
+       if (from.shared_buckets) to.sample(from.shared_buckets->unanswered());
+     }},
+
     {"gatehouse_log_lines_sampled_total", Type::Counter,
      "Lines that were counted and not written, since there were many like them.",
      [](From from, To to) {

@@ -12,6 +12,7 @@
 #include "gateway/log.h"
 #include "gateway/policy.h"
 #include "gateway/rooms.h"
+#include "gateway/shared_buckets.h"
 #include "gateway/worker_counters.h"
 #include "proxy/backend.h"
 #include "proxy/counter.h"
@@ -35,7 +36,8 @@ struct InstanceMetrics {
   const Exchange& exchange;
   const Log& log;
   std::vector<WorkerMetrics> workers = {};
-  std::size_t redis_waiting_octets = 0;  // of a policy with Redis
+  std::size_t redis_waiting_octets = 0;           // of a policy with Redis
+  const SharedBuckets* shared_buckets = nullptr;  // the same
   proxy::WallTime started{};
   proxy::MonotonicTime now{};
   bool ready = true;

@@ -215,6 +215,7 @@ InstanceMetrics Server::metrics() {
   InstanceMetrics metrics{*policy_, ledger_, exchange_, log_};
   for (const auto& worker : workers_) metrics.workers.push_back(worker->metrics());
   if (redis_) metrics.redis_waiting_octets = redis_->waiting_octets();
+  metrics.shared_buckets = shared_buckets_.get();
   metrics.started = started_;
   metrics.now = loop_.timers().now().monotonic;
   metrics.ready = unready().empty();

@@ -193,8 +193,10 @@ describe('GET /metrics', () => {
     assert.equal(up.value('gatehouse_redis_up'), 1);
     assert.equal(up.value('gatehouse_redis_returns_total'), 1);
     assert.equal(up.value('gatehouse_redis_messages_total'), 1);
+    await untilMetric(gateway, 1, 'gatehouse_shared_limits_up');
     await redis.kill();
     await untilMetric(gateway, 0, 'gatehouse_redis_up');
+    await untilMetric(gateway, 0, 'gatehouse_shared_limits_up');
     const away = await scrape(gateway);
     assert.ok(away.value('gatehouse_redis_away_timestamp_seconds') > up.value('gatehouse_redis_away_timestamp_seconds'));
     assert.equal(away.value('gatehouse_redis_waiting_bytes'), 0);
