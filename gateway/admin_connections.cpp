@@ -1,6 +1,8 @@
 #include "gateway/admin_connections.h"
 
 #include <algorithm>
+#include <memory>
+#include <optional>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -80,6 +82,7 @@ class Closing {
       : census_(census), audit_(audit), elsewhere_(std::move(elsewhere)) {}
 
   void close(const AdminCall& call, AdminReply reply) const {
+    if (!call.query.only({})) return reply(admin_error(400, "expected no parameters"));
     const auto& id = call.captured[0];
     if (!is_connection_id(id)) return reply(closed_answer(Elsewhere::Nobody));
     AdminReply audited = [&audit = audit_, peer = call.peer, id,

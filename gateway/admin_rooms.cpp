@@ -1,5 +1,7 @@
 #include "gateway/admin_rooms.h"
 
+#include <algorithm>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string_view>

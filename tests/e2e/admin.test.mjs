@@ -500,6 +500,7 @@ describe('closing a connection', () => {
     assert.equal(await idOf('alice'), undefined);
 
     isError(await call(gateway, 'DELETE', `/v1/connections/${id}`), 404);
+    isError(await call(gateway, 'DELETE', `/v1/connections/${await idOf('bob')}?subject=alice`), 400);
     for (const other of ['0123456789abcdef', 'x', `${await idOf('bob')}0`, (await idOf('bob')).toUpperCase() + 'A']) {
       isError(await call(gateway, 'DELETE', `/v1/connections/${other}`), 404);
     }

@@ -337,6 +337,16 @@ TEST_SUITE("rooms: a join that waits") {
     CHECK(alice.told().empty());  // it is the same message, judged again
   }
 
+  TEST_CASE_FIXTURE(Fixture, "makes no member yet for who looks from outside, but counts") {
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    CHECK(alice.conversation.rooms() == 1);
+    CHECK_FALSE(alice.conversation.member_of_key("room:public-1"));
+    house.port.arrive();
+    CHECK(alice.conversation.member_of_key("room:public-1"));
+    CHECK_FALSE(alice.conversation.member_of_key("space:blue:room:public-1"));
+  }
+
   TEST_CASE_FIXTURE(Fixture, "what is said in the room comes behind its answer") {
     house.port.late = true;
     alice.say(R"({"type":"join","room":"public-1"})");
