@@ -1,8 +1,10 @@
 // CONTRACT section 7: rooms over three instances and a real Redis, which is there all the time.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { Flow, startInstances } from './harness/instances.mjs';
-import { countOf, openClient, startInstance } from './harness/redis.mjs';
+import { wsBackend } from './harness/backends.mjs';
+import { Flow, back, startInstances } from './harness/instances.mjs';
+import { countOf, openClient, startInstance, startRedis } from './harness/redis.mjs';
+import { message, open, roomClient, startRooms } from './harness/rooms.mjs';
 import { startSlowLink } from './harness/slow_link.mjs';
 import { until } from './harness/wait.mjs';
 
@@ -62,6 +64,58 @@ test('an instance gets nothing from Redis of rooms without members on it', async
   const { out } = await redis.run('CLIENT', 'LIST', 'TYPE', 'pubsub');
   assert.deepEqual([...out.matchAll(/ sub=(\d+) psub=0 /g)].map(([, channels]) => channels).sort(), ['1', '2', '2']);
   await c.expectSilence();
+});
+
+// With routes of the test's own; all are back.
+async function startRoomInstances(t, policy) {
+  const redis = { url: (await startRedis(t)).url() };
+  const gateways = await Promise.all([0, 1, 2].map(() => startRooms(t, { ...policy, workers: 2, redis })));
+  await back(gateways, 1);
+  return gateways;
+}
+
+test('what a backend says to a room reaches the members on every instance, as a message of nobody', async (t) => {
+  const backend = await wsBackend(t, { behave: () => {} });
+  const gateways = await startRoomInstances(t, {
+    backend: backend.port, rooms: [open('lobby')], route: { backend_broadcast: true, deliver: 'both' },
+  });
+  const clients = await Promise.all(gateways.map((gateway, i) => roomClient(t, gateway, `user-${i}`)));
+  for (const client of clients.slice(1)) await client.join('lobby');
+  for (const [i, socket] of backend.sockets.entries()) {
+    socket.send(JSON.stringify({ type: 'broadcast', room: 'lobby', from: 'mallory', payload: i }));
+  }
+  for (const client of clients.slice(1)) {
+    await until('all of them', () => client.inbox.length === 3);
+    const inAnyOrder = client.inbox.splice(0).sort((x, y) => x.payload - y.payload);
+    assert.deepEqual(inAnyOrder, [0, 1, 2].map((i) => ({ type: 'message', room: 'lobby', payload: i })));
+  }
+  clients[1].say(message('lobby', 'hi'));
+  for (const client of clients.slice(1)) await client.expect(message('lobby', 'hi', { from: 'user-1' }));
+  assert.deepEqual(clients[0].inbox, [], 'it is no member');
+});
+
+test('a room of one space is another room than that of another, on every instance', async (t) => {
+  const spaces = ['', 'a', 'b'];
+  const gateways = await startRoomInstances(t, {
+    routes: spaces.map((room_space) => ({ path: `/${room_space}`, authenticate: ['users'], rooms: [open('*')], room_space })),
+  });
+  const clients = [];
+  for (const space of spaces) {
+    for (const [i, gateway] of gateways.entries()) {
+      clients.push(await roomClient(t, gateway, `${space}-${i}`, { target: `/${space}` }));
+      // The second is what the first is called in Redis.
+      await clients.at(-1).join('lobby', 'space:a:room:lobby');
+    }
+  }
+  for (const client of clients) client.say(message('lobby', client.id));
+  for (const client of clients) {
+    const [space] = client.id.split('-');
+    await until('those of its space', () => client.inbox.length === 3);
+    const heard = client.inbox.splice(0).sort((x, y) => (x.from < y.from ? -1 : 1));
+    const its = [0, 1, 2].map((i) => `${space}-${i}`);
+    assert.deepEqual(heard, its.map((id) => message('lobby', id, { from: id })));
+    assert.deepEqual(await client.before(), []);
+  }
 });
 
 test('kill -9 of an instance disturbs no other, and another one takes its place', async (t) => {
