@@ -44,10 +44,9 @@ void block_signals() {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
 }
 
-// What spdlog's thread does with a line; all but end_by(), watch() and lines_lost() is
-// called by it. spdlog's own
-// stdout sink writes and flushes each line by itself and waits without end for a pipe that nobody
-// reads.
+// What spdlog's thread does with a line; all but end_by(), watch() and lines_lost() is called by
+// it. spdlog's own stdout sink writes and flushes each line by itself and waits without end for a
+// pipe that nobody reads.
 class DescriptorSink final : public spdlog::sinks::sink {
  public:
   DescriptorSink(LogFormat format, int descriptor) : format_(format), descriptor_(descriptor) {
