@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { join } from 'node:path';
+import { scrape } from './harness/metrics.mjs';
 import { countOf, openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { root } from './harness/output.mjs';
 import { patience, sleep, until } from './harness/wait.mjs';
@@ -74,28 +75,25 @@ describe('rooms over three instances', () => {
     await c.expect(text);
   });
 
-  test('what is no message of the channel\'s own room nobody hears (SECURITY 23)', async (t) => {
+  test('what is no message of the channel\'s own room nobody hears, and is counted (SECURITY 23)', async (t) => {
     const { redis, gateways, clients: [a, b] } = await cluster(t);
     await a.join('news');
     await b.join('other');
     const good = { type: 'message', room: 'news', payload: 1 };
-    for (const text of [
+    const texts = [
       JSON.stringify({ ...good, room: 'other' }), JSON.stringify({ type: 'left', room: 'news' }),
       JSON.stringify({ type: 'error', room: 'news' }), JSON.stringify({ room: 'news', payload: 1 }),
       '{"type":"message","room":"other","room":"news","payload":1}', `[${JSON.stringify(good)}]`,
       `${JSON.stringify(good)} x`, 'rubbish', '', `${'['.repeat(10_000)}`,
-    ]) {
-      await redis.run('PUBLISH', 'gatehouse:room:news', text);
-    }
+    ];
+    for (const text of texts) await redis.run('PUBLISH', 'gatehouse:room:news', text);
     const around = JSON.stringify({ ...good, payload: '' }).length;
     // A payload of so many octets that are `octet`.
     const speak = (octet, times) => redis.run('EVAL',
       `redis.call('PUBLISH', KEYS[1], '{"type":"message","room":"news","payload":"' .. string.rep(string.char(ARGV[1]), ARGV[2]) .. '"}')`,
       '1', 'gatehouse:room:news', `${octet}`, `${times}`);
-    await speak(0xff, 1);
-    await speak(0x00, 1);
-    await speak(0x78, 2 * 1024 * 1024);
-    await speak(0x78, 1024 * 1024 - around + 1);
+    const payloads = [[0xff, 1], [0x00, 1], [0x78, 2 * 1024 * 1024], [0x78, 1024 * 1024 - around + 1]];
+    for (const payload of payloads) await speak(...payload);
     for (const channel of await redis.channels('*heartbeat*')) {
       for (const text of ['rubbish', '', '9', JSON.stringify(good)]) await redis.run('PUBLISH', channel, text);
     }
@@ -105,7 +103,12 @@ describe('rooms over three instances', () => {
     await a.expect(good);
     await speak(0x78, 1024 * 1024 - around);
     assert.equal((await a.next()).payload.length, 1024 * 1024 - around);
-    for (const gateway of gateways) assert.equal(countOf(gateway, 'redis_away'), 0);
+    // Of the three only the first has members there.
+    const counted = [texts.length + payloads.length, 0, 0];
+    for (const [i, gateway] of gateways.entries()) {
+      assert.equal((await scrape(gateway)).value('gatehouse_redis_messages_invalid_total'), counted[i]);
+      assert.equal(countOf(gateway, 'redis_away'), 0);
+    }
   });
 
   test('what would be too long for the others is answered, not lost', async (t) => {

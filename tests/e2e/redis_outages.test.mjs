@@ -3,10 +3,11 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { Flow, away, back, publicationsLost, startInstances } from './harness/instances.mjs';
+import { scrape } from './harness/metrics.mjs';
 import { countOf, openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { patience, until } from './harness/wait.mjs';
 
-const user = ['ACL', 'SETUSER', 'gate', 'on', '>secret', 'allchannels', '+ping', '+subscribe', '+unsubscribe', '+publish'];
+const user = ['ACL', 'SETUSER', 'gate', 'on', '>secret', 'allchannels', 'allkeys', 'allcommands'];
 
 // `begin` and `end`: of the outage; without `end` it is over at once. `reason`: as in redis_away.
 const outages = {
@@ -52,7 +53,10 @@ for (const [name, { prepare, settings, begin, end, reason }] of Object.entries(o
     await flow.stop();
 
     const missing = flow.check(before, after);
-    for (const [i, gateway] of gateways.entries()) assert.equal(publicationsLost(gateway), flow.lost[i].length);
+    for (const [i, gateway] of gateways.entries()) {
+      assert.equal(publicationsLost(gateway), flow.lost[i].length);
+      assert.equal((await scrape(gateway)).value('gatehouse_redis_publications_lost_total'), flow.lost[i].length);
+    }
     t.diagnostic(`messages flow after ${ms} ms; ${flow.lost.flat().length} of ${3 * flow.said} answered as lost, ` +
       `${missing} of ${9 * flow.said} deliveries not made`);
   });
