@@ -46,6 +46,7 @@ struct Principal {
   std::string issuer;         // iss; empty where there was no token
   std::string token_id;       // jti; empty where there was none
   Claims claims;
+  std::optional<WallTime> issued_at;   // iat; none: the credential does not say
   std::optional<WallTime> good_until;  // exp + leeway; none: for ever
 };
 

@@ -115,6 +115,7 @@ std::expected<Principal, TokenError> check_claims(const ParsedToken& token, cons
                    .issuer = token.issuer,
                    .token_id = std::string(string_of(token_id)),
                    .claims = token.claims,
+                   .issued_at = times->issued,
                    .good_until = times->expiry + rules.leeway};
 }
 

@@ -639,6 +639,10 @@ TEST_SUITE("Tokens 5: issuer, audience, subject, required claims") {
     CHECK(json_array_size(principal.claims.find("teams")) == 1);
     CHECK(principal.good_until == now + std::chrono::seconds(3630));
     CHECK(principal_of(hs256()).token_id.empty());
+    CHECK(principal.issued_at == now - std::chrono::seconds(10));
+    CHECK_FALSE(principal_of(hs256(R"({"iat":"absent"})")).issued_at);
+    const auto issued = principal_of(hs256(R"({"iat":1789999990.25})")).issued_at;
+    CHECK(issued == now - std::chrono::milliseconds(9'750));
   }
 }
 
