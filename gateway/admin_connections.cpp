@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "gateway/admin_list.h"
+#include "gateway/connection_id.h"
 #include "gateway/connection_walk.h"
 
 namespace gateway {
@@ -70,12 +71,6 @@ AdminAnswer closed_answer(Elsewhere elsewhere) {
   std::unreachable();
 }
 
-// As random_hexadecimal() makes them.
-bool is_connection_id(std::string_view text) {
-  constexpr std::size_t digits = std::tuple_size_v<decltype(ConnectionIdentity::id)>;
-  return text.size() == digits && text.find_first_not_of("0123456789abcdef") == text.npos;
-}
-
 class Closing {
  public:
   Closing(Census& census, Audit& audit, CloseElsewhere elsewhere)
@@ -84,7 +79,7 @@ class Closing {
   void close(const AdminCall& call, AdminReply reply) const {
     if (!call.query.only({})) return reply(admin_error(400, "expected no parameters"));
     const auto& id = call.captured[0];
-    if (!is_connection_id(id)) return reply(closed_answer(Elsewhere::Nobody));
+    if (!parse_connection_id(id)) return reply(closed_answer(Elsewhere::Nobody));
     AdminReply audited = [&audit = audit_, peer = call.peer, id,
                           reply = std::move(reply)](AdminAnswer answer) mutable {
       audit.admin_call(

@@ -1,22 +1,15 @@
 // GET /v1/connections, DELETE /v1/connections/{id} (CONTRACT section 6).
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
 #include "gateway/admin_api.h"
 #include "gateway/audit.h"
 #include "gateway/census.h"
+#include "gateway/elsewhere.h"
 
 namespace gateway {
-
-// What came of asking the other instances to close a connection that is not on this one.
-enum class Elsewhere : std::uint8_t {
-  Nobody,       // there are none
-  Told,         // those that can hear it have been
-  Unreachable,  // they could not be
-};
 
 // Called on the admin listener's thread, and answers there, at once or later.
 using CloseElsewhere =

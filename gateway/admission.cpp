@@ -115,6 +115,7 @@ bool Admission::form_is_good(const proxy::RequestHead& head) {
 bool Admission::has_room() {
   if (host_.draining()) return refuse(Refusal::Draining), false;
   if (!counted()) return refuse(Refusal::Full), false;
+  if (!host_.revocations().loaded()) return refuse(Refusal::RevocationsNotLoaded), false;
   return true;
 }
 
@@ -155,12 +156,18 @@ bool Admission::knows_client(const proxy::RequestHead& head, const RouteMatch& m
   }
   auto principal = authenticate(route, credential, wall_time(host_.loop().timers()));
   if (!principal) return deny(principal.error()), false;
-  identity_.subject = principal->subject;
-  if (auto allowed = check_allow(route, *principal, match.captures); !allowed) {
+  principal_ = std::move(*principal);
+  identity_.subject = principal_.subject;
+  mark_ = host_.revocations().mark_of(principal_);
+  if (revoked()) return refuse(Refusal::Revoked), false;
+  if (auto allowed = check_allow(route, principal_, match.captures); !allowed) {
     return deny(allowed.error()), false;
   }
-  principal_ = std::move(*principal);
   return true;
+}
+
+bool Admission::revoked() {
+  return host_.revocations().meets(principal_.subject, mark_, wall_time(host_.loop().timers()));
 }
 
 bool Admission::within_connection_counts() {
@@ -235,6 +242,11 @@ void Admission::serve(const proxy::RequestHead& head) {
 
 void Admission::admit(std::string_view server, std::string_view subprotocol,
                       std::unique_ptr<proxy::Transport> backend, std::string early_from_backend) {
+  // A backend may have taken its time. From here on there is a session, which can be closed.
+  if (revoked()) {
+    host_.loop().retire(std::move(backend));
+    return refuse(Refusal::Revoked);
+  }
   deadline_.disarm();
   host_.audit().connection_opened(
       {identity_.audited(), principal_.authenticator, server, subprotocol, host_.worker_index()});
@@ -244,7 +256,7 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
   transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
   host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), std::move(principal_),
-                     target_.path, std::move(transport_), std::move(backend),
+                     mark_, target_.path, std::move(transport_), std::move(backend),
                      std::move(early_octets_), std::move(early_from_backend)});
   host_.retire(*this);
 }

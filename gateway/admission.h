@@ -2,7 +2,6 @@
 // contract's order, the backend is dialled. It ends in an Admitted client or in one refusal.
 #pragma once
 
-#include <array>
 #include <list>
 #include <memory>
 #include <optional>
@@ -10,11 +9,13 @@
 #include <string_view>
 
 #include "gateway/audit.h"
+#include "gateway/connection_id.h"
 #include "gateway/counting.h"
 #include "gateway/identity_fields.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
+#include "gateway/revocations.h"
 #include "gateway/worker_counters.h"
 #include "proxy/backend.h"
 #include "proxy/http.h"
@@ -25,7 +26,7 @@ namespace gateway {
 
 // Who a connection is, for the audit log and for the backend. The same before and after the 101.
 struct ConnectionIdentity {
-  std::array<char, 16> id;  // hexadecimal, random
+  ConnectionId id;
   proxy::IpAddress address;
   const Route* route = nullptr;  // none yet
   std::string subject;           // empty: none yet
@@ -51,7 +52,8 @@ struct AdmittedClient {
   ConnectionIdentity identity;
   Holdings holdings;
   auth::Principal principal;
-  std::string path;  // asked for, decoded
+  Revocations::Mark mark;  // of the credential
+  std::string path;        // asked for, decoded
   std::unique_ptr<proxy::Transport> client;
   std::unique_ptr<proxy::Transport> backend;  // null: the gateway itself is the room server
   std::string early_from_client;
@@ -69,6 +71,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual const std::shared_ptr<const Policy>& policy() = 0;
     virtual Ledger& ledger() = 0;
     virtual Counting& counting() = 0;
+    virtual const Revocations& revocations() = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual Audit& audit() = 0;
@@ -119,6 +122,7 @@ class Admission final : private proxy::Transport::Observer,
   bool finds_route(const proxy::RequestHead& head, RouteMatch& match);
   bool within_handshake_rate();
   bool asks_for_websocket(const proxy::RequestHead& head);
+  bool revoked();
   bool knows_client(const proxy::RequestHead& head, const RouteMatch& match);
   bool within_connection_counts();
   void exceed(Refusal refusal, AuditedLimit limit);
@@ -155,6 +159,7 @@ class Admission final : private proxy::Transport::Observer,
   std::string key_;                           // Sec-WebSocket-Key
   std::unique_ptr<proxy::RequestHead> head_;  // while Counting
   auth::Principal principal_;
+  Revocations::Mark mark_;
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
   std::string_view failed_server_;  // the last of them, as the policy wrote it

@@ -147,6 +147,24 @@ void Audit::admin_call(const AdminCallMade& event) {
               {"status", event.status}});
 }
 
+void Audit::revoked(const Revoked& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  const std::string address = event.asked_by ? event.asked_by->to_string() : std::string();
+  log_.write(LogLevel::Info, "revoked",
+             {{"subject", event.subject},
+              {"token_id", event.token_id},
+              {"address", address},
+              {"closed", event.closed}});
+}
+
+void Audit::revocations_suppressed(std::uint64_t count) {
+  log_.write(LogLevel::Info, "revoked_suppressed", {{"count", count}});
+}
+
+void Audit::revocations_loaded(std::size_t live, std::uint64_t invalid) {
+  log_.write(LogLevel::Info, "revocations_loaded", {{"live", live}, {"invalid", invalid}});
+}
+
 void Audit::redis_away(std::string_view reason) {
   log_.write(LogLevel::Warn, "redis_away", {{"reason", reason}});
 }

@@ -6,6 +6,7 @@
 #include <array>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -101,6 +102,14 @@ struct AdminCallMade {
   int status = 0;  // what it was answered
 };
 
+// Something was revoked, and all that it met on this instance has been closed.
+struct Revoked {
+  std::string_view subject = {};  // one of the two; the other is left out
+  std::string_view token_id = {};
+  std::optional<proxy::IpAddress> asked_by = {};  // none: another instance was asked
+  std::uint64_t closed = 0;
+};
+
 // From any thread; as cheap as a comparison where the log's level leaves the line out.
 // Refusals are Info, or Warn where the fault is on our side (5xx).
 class Audit {
@@ -119,6 +128,11 @@ class Audit {
   void claims_left_out(const AuditedConnection& connection, std::size_t octets);
 
   void admin_call(const AdminCallMade& event);
+
+  void revoked(const Revoked& event);
+  void revocations_suppressed(std::uint64_t count);
+  // All that Redis has is known. `invalid`: what was no revocation, there or said of them, so far.
+  void revocations_loaded(std::size_t live, std::uint64_t invalid);
 
   // Other instances cannot be reached, for a reason that is a word; and can be again. `lost`:
   // publications since the start that nobody is known to have got.

@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 24> refusals{{
+constexpr std::array<RefusalRow, 26> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -17,6 +17,7 @@ constexpr std::array<RefusalRow, 24> refusals{{
     {408, "head_too_slow"},
     {503, "draining"},
     {503, "full"},
+    {503, "revocations_not_loaded"},
     {503, "crowded"},
     {404, "no_route"},
     {429, "ip_handshakes"},
@@ -26,6 +27,7 @@ constexpr std::array<RefusalRow, 24> refusals{{
     {400, "bad_subprotocols"},
     {403, "origin_forbidden"},
     {401, "unauthorized"},
+    {401, "revoked"},
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},

@@ -32,6 +32,7 @@ enum class Refusal : std::uint8_t {
   HeadTooSlow,
   Draining,
   Full,
+  RevocationsNotLoaded,
   Crowded,  // the oldest of too many connections without a 101
   NoRoute,
   HandshakeRate,
@@ -41,6 +42,7 @@ enum class Refusal : std::uint8_t {
   BadSubprotocols,
   OriginForbidden,
   Unauthorized,
+  Revoked,
   Forbidden,
   AddressConnections,
   SubjectConnections,

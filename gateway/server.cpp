@@ -1,6 +1,7 @@
 #include "gateway/server.h"
 
 #include <algorithm>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -15,9 +16,11 @@
 #include "gateway/admin_connections.h"
 #include "gateway/admin_health.h"
 #include "gateway/admin_policy.h"
+#include "gateway/admin_revocations.h"
 #include "gateway/admin_rooms.h"
 #include "gateway/audit.h"
 #include "gateway/census.h"
+#include "gateway/control.h"
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
 #include "gateway/exposition.h"
@@ -26,8 +29,10 @@
 #include "gateway/log.h"
 #include "gateway/metrics.h"
 #include "gateway/random_text.h"
+#include "gateway/revocations.h"
 #include "gateway/shared_buckets.h"
 #include "gateway/shared_counts.h"
+#include "gateway/sweeps.h"
 #include "gateway/worker.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
@@ -71,6 +76,17 @@ std::uint32_t affordable_connections(const Policy& policy, unsigned workers) {
       std::min<rlim_t>(wanted, std::max<rlim_t>(1, left / descriptors_per_connection(policy))));
 }
 
+// How long a token that is good now may be so.
+Milliseconds longest_token(const Policy& policy) {
+  Milliseconds longest{0};
+  for (const auto& [name, authenticator] : policy.authenticators) {
+    if (!authenticator->verifier) continue;  // no token
+    const auto& rules = authenticator->verifier->rules();
+    longest = std::max(longest, rules.max_lifetime + rules.leeway);
+  }
+  return longest;
+}
+
 std::string listen_text(const Policy& policy) {
   std::string text;
   for (const auto& address : policy.listen) {
@@ -91,6 +107,9 @@ class Server {
   void make_workers();
   void join_redis();
   void add_admin_rows();
+  void sweep(const SweptConnections& connections);
+  void revoke(RevocationRequest request, proxy::IpAddress asked_by, Control::Answer answer);
+  void close_elsewhere(std::string id, std::move_only_function<void(Elsewhere)> answer);
   void publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer);
   std::string_view unready() const;
   InstanceMetrics metrics();
@@ -104,6 +123,7 @@ class Server {
   Log log_;
   Audit audit_;
   Ledger ledger_;
+  Revocations revocations_;
   proxy::Loop loop_;  // of this thread: signals and the admin listener
   proxy::Mailbox mailbox_;
   proxy::Signals signals_;
@@ -115,6 +135,8 @@ class Server {
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
+  Sweeps sweeps_;  // on the first worker's thread, as the next is
+  std::unique_ptr<Control> control_;
   std::unique_ptr<proxy::RedisDialer> redis_dialer_;  // on the first worker's loop, as the next is
   std::unique_ptr<SharedBuckets> shared_buckets_;
   std::unique_ptr<SharedCounts> shared_counts_;
@@ -139,8 +161,11 @@ Server::Server(std::shared_ptr<const Policy> policy)
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
       admin_(loop_, policy_->admin_token, audit_),
-      drain_deadline_(loop_.timers(), [this] { loop_.stop(); }) {
+      drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
+      sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }) {
   make_workers();
+  control_ = std::make_unique<Control>(workers_.front()->loop().timers(), revocations_, sweeps_,
+                                       audit_, longest_token(*policy_));
   if (policy_->redis) join_redis();
   add_admin_rows();
 }
@@ -151,7 +176,7 @@ void Server::make_workers() {
     auto on_drained = [this] { mailbox_.post([this] { on_worker_drained(); }); };
     ExchangePort& exchange = i == 0 ? static_cast<ExchangePort&>(exchange_) : *to_exchange_;
     auto& worker = *workers_.emplace_back(
-        std::make_unique<Worker>(i, policy_, ledger_, log_, exchange, on_drained));
+        std::make_unique<Worker>(i, policy_, ledger_, revocations_, log_, exchange, on_drained));
     census_.add_worker([&worker](Survey survey) { worker.survey(std::move(survey)); });
     if (i == 0) {
       to_exchange_ = std::make_unique<Inbox<ToExchange>>(worker.mailbox(), exchange_);
@@ -174,6 +199,7 @@ void Server::join_redis() {
       fmt::format("{}:heartbeat:{}", settings.prefix,
                   std::string_view(instance.data(), instance.size())));
   share_limits();
+  control_->join(*redis_, settings.prefix);
   exchange_.join_bus(*redis_, settings.prefix, settings.when_down, audit_);
 }
 
@@ -204,7 +230,12 @@ void Server::add_admin_rows() {
   add_policy_row(api, policy_, loop_.timers());
   api.add({"GET", "/metrics",
            answer_with(exposition_content_type, [this] { return metrics_text(metrics()); })});
-  add_connection_rows(api, census_, audit_, nullptr);
+  add_connection_rows(api, census_, audit_, [this](auto id, auto answer) {
+    close_elsewhere(std::move(id), std::move(answer));
+  });
+  add_revocation_rows(api, loop_.timers(), audit_, [this](auto request, auto peer, auto answer) {
+    revoke(std::move(request), peer, std::move(answer));
+  });
   add_room_rows(api, census_, audit_, [this](auto key, auto frame, auto answer) {
     publish(std::move(key), std::move(frame), std::move(answer));
   });
@@ -223,6 +254,40 @@ InstanceMetrics Server::metrics() {
   return metrics;
 }
 
+// Through the sessions of every worker; back on the first one's thread when all are through.
+void Server::sweep(const SweptConnections& connections) {
+  const auto left = std::make_shared<std::atomic<unsigned>>(worker_count_);
+  for (auto& worker : workers_) {
+    worker->survey([this, left,
+                    walk = SweepWalk(revocations_, connections)](const Surveyed& surveyed) mutable {
+      if (walk.step(surveyed)) return true;
+      if (--*left == 0) workers_.front()->mailbox().post([this] { sweeps_.on_swept(); });
+      return false;
+    });
+  }
+}
+
+// To the thread of Control, and back with what came of it.
+void Server::revoke(RevocationRequest request, proxy::IpAddress asked_by, Control::Answer answer) {
+  auto back = [this, answer = std::move(answer)](Control::Outcome outcome) mutable {
+    mailbox_.post([answer = std::move(answer), outcome]() mutable { answer(outcome); });
+  };
+  workers_.front()->mailbox().post(
+      [this, request = std::move(request), asked_by, back = std::move(back)]() mutable {
+        control_->revoke(request, asked_by, std::move(back));
+      });
+}
+
+void Server::close_elsewhere(std::string id, std::move_only_function<void(Elsewhere)> answer) {
+  auto back = [this, answer = std::move(answer)](Elsewhere elsewhere) mutable {
+    mailbox_.post([answer = std::move(answer), elsewhere]() mutable { answer(elsewhere); });
+  };
+  workers_.front()->mailbox().post([this, id = std::move(id), back = std::move(back)]() mutable {
+    const auto connection = parse_connection_id(id);
+    connection ? control_->close_elsewhere(*connection, std::move(back)) : back(Elsewhere::Nobody);
+  });
+}
+
 // To the Exchange's thread, and back with what came of it.
 void Server::publish(std::string key, proxy::SharedOctets frame, Exchange::Answer answer) {
   auto back = [this, answer = std::move(answer)](Exchange::Reached reached) mutable {
@@ -237,6 +302,7 @@ void Server::publish(std::string key, proxy::SharedOctets frame, Exchange::Answe
 // Why no new clients should be sent here, in a word; empty: they may.
 std::string_view Server::unready() const {
   if (draining_) return "draining";
+  if (!revocations_.loaded()) return "revocations_not_loaded";
   if (exchange_.refuses()) return "redis_away";
   return {};
 }

@@ -62,6 +62,7 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
       identity_(std::move(client.identity)),
       holdings_(std::move(client.holdings)),
       good_until_(client.principal.good_until),
+      mark_(client.mark),
       opened_(host.timers().now().monotonic),
       messages_(identity_.route->connection_limits.messages, opened_),
       octets_(identity_.route->connection_limits.octets, opened_),

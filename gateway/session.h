@@ -55,6 +55,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   const ConnectionIdentity& identity() const { return identity_; }
   proxy::MonotonicTime opened() const { return opened_; }
   std::optional<auth::WallTime> good_until() const { return good_until_; }
+  const Revocations::Mark& mark() const { return mark_; }
   std::size_t rooms() const { return conversation_ ? conversation_->rooms() : 0; }
   bool member_of(std::string_view room_key) const {
     return conversation_ && conversation_->member_of_key(room_key);
@@ -95,6 +96,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   ConnectionIdentity identity_;
   Holdings holdings_;
   std::optional<auth::WallTime> good_until_;
+  Revocations::Mark mark_;
   proxy::MonotonicTime opened_;
   auth::TokenBucket messages_;
   auth::TokenBucket octets_;

@@ -61,11 +61,13 @@ std::vector<proxy::Server> servers(const BackendSettings& backend) {
 
 }  // namespace
 
-Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
-               ExchangePort& exchange, std::function<void()> on_drained)
+Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
+               const Revocations& revocations, Log& log, ExchangePort& exchange,
+               std::function<void()> on_drained)
     : index_(index),
       policy_(std::move(policy)),
       ledger_(ledger),
+      revocations_(revocations),
       counters_(policy_->routes.size()),
       audit_(log),
       refusals_(audit_),

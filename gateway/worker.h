@@ -1,5 +1,6 @@
-// One worker: a thread with a loop, its listeners, and the clients that the kernel gave it. Nothing
-// in it is shared with another worker but the Ledger and the log; rooms are joined by the Exchange.
+// One worker: a thread with a loop, its listeners, and the clients that the kernel gave it. What
+// it shares with other workers are the Ledger, the copy of what is revoked, and the log; rooms are
+// joined by the Exchange.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "gateway/admission.h"
 #include "gateway/envelope.h"
 #include "gateway/metrics.h"
+#include "gateway/revocations.h"
 #include "gateway/rooms.h"
 #include "gateway/session.h"
 #include "gateway/survey.h"
@@ -30,8 +32,9 @@ class Worker final : private proxy::Listener::Observer,
  public:
   // `exchange`: where this worker's letters to it go. `on_drained` is called once on the worker's
   // own thread, when its last client is gone after drain().
-  Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger, Log& log,
-         ExchangePort& exchange, std::function<void()> on_drained);
+  Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
+         const Revocations& revocations, Log& log, ExchangePort& exchange,
+         std::function<void()> on_drained);
   ~Worker();
 
   // What it counts together with other instances goes there. Once, before run(), where the policy
@@ -74,6 +77,7 @@ class Worker final : private proxy::Listener::Observer,
   proxy::FlushList& flushes() override { return loop_.flushes(); }
   const std::shared_ptr<const Policy>& policy() override { return policy_; }
   Ledger& ledger() override { return ledger_; }
+  const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return draining_; }
@@ -95,6 +99,7 @@ class Worker final : private proxy::Listener::Observer,
   unsigned index_;
   std::shared_ptr<const Policy> policy_;
   Ledger& ledger_;
+  const Revocations& revocations_;
   WorkerCounters counters_;
   Audit audit_;
   RefusalSampler refusals_;

@@ -42,7 +42,8 @@ class RedisReader {
  public:
   // A Redis that says more in one reply, or makes it of more parts, is left. More octets than Redis
   // lets wait for a subscriber by default (client-output-buffer-limit pubsub 32mb): a publication
-  // that is too long for members ends no connection. No reply that is asked for has over 256 parts.
+  // that is too long for members ends no connection. No reply that is asked for has more than some
+  // 500 parts.
   static constexpr std::size_t reply_octets_max = 33 * 1024 * 1024;
   static constexpr std::size_t elements_max = 1024;
 

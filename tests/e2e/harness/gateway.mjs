@@ -115,13 +115,18 @@ class Gateway {
     return `ws://127.0.0.1:${this.port}${target}`;
   }
 
-  async admin(path) {
-    return within(`GET ${path}`, new Promise((resolve, reject) => {
-      http.get({ port: this.adminPort, host: '127.0.0.1', path, agent: false }, (response) => {
-        let body = '';
-        response.on('data', (text) => (body += text));
-        response.on('end', () => resolve({ status: response.statusCode, body }));
-      }).on('error', reject);
+  // { status, body }; `json`: what is sent.
+  async admin(path, { method = 'GET', json } = {}) {
+    return within(`${method} ${path}`, new Promise((resolve, reject) => {
+      const body = json === undefined ? undefined : JSON.stringify(json);
+      http.request({
+        port: this.adminPort, host: '127.0.0.1', path, method, agent: false,
+        headers: body === undefined ? {} : { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(body) },
+      }, (response) => {
+        let text = '';
+        response.on('data', (part) => (text += part));
+        response.on('end', () => resolve({ status: response.statusCode, body: text }));
+      }).on('error', reject).end(body);
     }));
   }
 
