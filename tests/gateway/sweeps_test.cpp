@@ -25,6 +25,7 @@ struct Fixture : Session::Host {
   tests::CapturedLog captured;
   Audit log{captured.log()};
   RefusalSampler sampler{log};
+  WorkerCounters counted{1};
   Ledger ledger{100'000};
   Exchange exchange;
   Rooms rooms{0, exchange};
@@ -50,6 +51,7 @@ struct Fixture : Session::Host {
   proxy::FlushList& flushes() override { return flush_list; }
   Audit& audit() override { return log; }
   RefusalSampler& refusals() override { return sampler; }
+  WorkerCounters& counters() override { return counted; }
   const RoomServices& room_services() override { return services; }
   void retire(Session&) override {}
 
