@@ -297,6 +297,17 @@ constexpr Family families[] = {
      "Publications that a worker did not get since too much waited for it; its members are closed.",
      [](From from, To to) { to.sample(from.exchange.dropped()); }},
 
+    {"gatehouse_revocations", Type::Gauge, "Subjects and tokens that are revoked.",
+     [](From from, To to) { to.sample(std::uint64_t{from.revocations.size()}); }},
+    {"gatehouse_revocations_loaded", Type::Gauge,
+     "1 once it is known what is revoked; before, nobody is let in.",
+     [](From from, To to) { to.sample(std::uint64_t{from.revocations.loaded()}); }},
+    {"gatehouse_revocations_applied_total", Type::Counter,
+     "Revocations that this instance was asked for, heard of or loaded, where they were news.",
+     [](From from, To to) { to.sample(from.revocations.applied()); }},
+    {"gatehouse_revoked_connections_total", Type::Counter, "Connections that they closed here.",
+     [](From from, To to) { to.sample(from.revocations.closed()); }},
+
     {"gatehouse_redis_up", Type::Gauge, "1 while other instances can be reached through Redis.",
      [](From from, To to) {
        if (from.policy.redis) to.sample(std::uint64_t{from.exchange.bus_up()});
@@ -325,6 +336,11 @@ constexpr Family families[] = {
      "Texts on the channel of a room that are no message of it, and were dropped.",
      [](From from, To to) {
        if (from.policy.redis) to.sample(from.exchange.invalid());
+     }},
+    {"gatehouse_redis_control_invalid_total", Type::Counter,
+     "Texts on the control channel and in the set of revocations that are none, and were dropped.",
+     [](From from, To to) {
+       if (from.policy.redis) to.sample(from.control_texts_invalid);
      }},
     {"gatehouse_redis_publications_lost_total", Type::Counter,
      "Publications that are not known to have reached Redis; their senders were told.",

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <map>
 #include <string>
 #include <vector>
@@ -11,6 +12,7 @@
 #include "gateway/ledger.h"
 #include "gateway/log.h"
 #include "gateway/policy.h"
+#include "gateway/revocations.h"
 #include "gateway/rooms.h"
 #include "gateway/shared_buckets.h"
 #include "gateway/worker_counters.h"
@@ -35,8 +37,10 @@ struct InstanceMetrics {
   const Ledger& ledger;
   const Exchange& exchange;
   const Log& log;
+  const Revocations& revocations;
   std::vector<WorkerMetrics> workers = {};
   std::size_t redis_waiting_octets = 0;           // of a policy with Redis
+  std::uint64_t control_texts_invalid = 0;        // the same
   const SharedBuckets* shared_buckets = nullptr;  // the same
   proxy::WallTime started{};
   proxy::MonotonicTime now{};

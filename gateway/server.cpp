@@ -243,10 +243,11 @@ void Server::add_admin_rows() {
 
 // All of it may be read from this thread while the workers run.
 InstanceMetrics Server::metrics() {
-  InstanceMetrics metrics{*policy_, ledger_, exchange_, log_};
+  InstanceMetrics metrics{*policy_, ledger_, exchange_, log_, revocations_};
   for (const auto& worker : workers_) metrics.workers.push_back(worker->metrics());
   if (redis_) metrics.redis_waiting_octets = redis_->waiting_octets();
   metrics.shared_buckets = shared_buckets_.get();
+  metrics.control_texts_invalid = control_->invalid();
   metrics.started = started_;
   metrics.now = loop_.timers().now().monotonic;
   metrics.ready = unready().empty();

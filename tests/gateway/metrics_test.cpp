@@ -65,8 +65,9 @@ struct Fixture {
   }
 
   std::string text() {
-    InstanceMetrics instance{policy, ledger, exchange, captured.log()};
+    InstanceMetrics instance{policy, ledger, exchange, captured.log(), revocations};
     instance.redis_waiting_octets = 4'321;
+    instance.control_texts_invalid = 17;
     instance.now = now;
     instance.started = proxy::WallTime(1'700'000'000s);
     instance.draining = draining;
@@ -86,6 +87,7 @@ struct Fixture {
   const BackendSettings* backend = nullptr;
   Ledger ledger{100, 5'000};
   Exchange exchange;
+  Revocations revocations;
   std::deque<Worker> workers;
   proxy::MonotonicTime now = proxy::MonotonicTime() + 1h;
   bool draining = false;
@@ -322,6 +324,22 @@ TEST_SUITE("metrics") {
     CHECK(f.says("gatehouse_redis_up 0"));
     CHECK(f.says("gatehouse_redis_returns_total 0"));
     CHECK(f.says("gatehouse_redis_waiting_bytes 4321"));
+    CHECK(f.says("gatehouse_redis_control_invalid_total 17"));
+  }
+
+  TEST_CASE("what is revoked, and whom that closed") {
+    Fixture f;
+    CHECK(f.says("gatehouse_revocations 0"));
+    CHECK(f.says("gatehouse_revocations_loaded 0"));
+    f.revocations.set_loaded(true);
+    const auth::WallTime wall{1'700'000'000s};
+    f.revocations.add({"alice", wall, wall + 1h});
+    f.revocations.add({"alice", wall + 1s, wall + 1h});
+    CHECK(f.revocations.closes("alice", {}, wall));
+    CHECK(f.says("gatehouse_revocations 1"));
+    CHECK(f.says("gatehouse_revocations_loaded 1"));
+    CHECK(f.says("gatehouse_revocations_applied_total 2"));
+    CHECK(f.says("gatehouse_revoked_connections_total 1"));
   }
 
   TEST_CASE("lines that the log leaves out are counted") {
