@@ -220,7 +220,7 @@ describe('a Redis that is of no use for messages', () => {
   test('that refuses: one line says so, each instance limits for itself, and together when it does no more', async (t) => {
     const redis = await startRedis(t);
     const may = ['on', '>secret', 'resetkeys', 'resetchannels', '~gatehouse:*', '&gatehouse:*', '-@all', '+ping',
-      '+subscribe', '+unsubscribe', '+publish'];
+      '+subscribe', '+unsubscribe', '+publish', '+eval', '+zadd', '+zrem', '+zscan', '+zcount', '+zremrangebyscore'];
     await redis.run('ACL', 'SETUSER', 'gate', ...may);
     const passed = { messages: 0 };
     const { port } = await wsBackend(t, { behave: (socket) => socket.on('message', () => ++passed.messages) });

@@ -328,7 +328,7 @@ describe('Redis is not there at the start', () => {
 
 describe('who may say so (SECURITY 23)', () => {
   test('what is nothing of the control channel\'s changes nothing', async (t) => {
-    const { redis, gateways: [a] } = await startInstances(t);
+    const { redis, gateways: [a] } = await startInstances(t, { settings: { timeout: '10s' } });
     const alice = await openSocket(t, a, { sub: 'alice' });
     const good = { type: 'revoke', subject: 'alice', issued_before_ms: second() * 1_000, until_ms: (second() + 60) * 1_000 };
     for (const text of [
@@ -348,7 +348,7 @@ describe('who may say so (SECURITY 23)', () => {
 
   test('with deploy/redis.acl: the gateway, and no service that speaks in rooms', async (t) => {
     const redis = await startRedis(t, { options: ['--aclfile', join(root, 'deploy', 'redis.acl')] });
-    const own = { url: redis.url('gatehouse:change-me-1@') };
+    const own = { url: redis.url('gatehouse:change-me-1@'), timeout: '10s' };
     const a = await startInstance(t, redis, own);
     const b = await startInstance(t, redis, own);
     const alice = await openSocket(t, b, { sub: 'alice' });
@@ -397,6 +397,10 @@ describe('without Redis', () => {
     assert.equal(await statusOf(t, gateway, { sub: 'alice', iat: second() - 100 }), 401);
     const line = await gateway.logged('the line', ({ event }) => event === 'revoked');
     assert.deepEqual([line.subject, line.address, line.closed], ['alice', '127.0.0.1', 40]);
+    const { body } = await gateway.admin('/metrics');
+    for (const sample of ['revocations 1', 'revocations_loaded 1', 'revocations_applied_total 1', 'revoked_connections_total 40']) {
+      assert.ok(body.includes(`\ngatehouse_${sample}\n`), sample);
+    }
   });
 
   test('a prefix of the authenticator\'s is part of the subject', async (t) => {
