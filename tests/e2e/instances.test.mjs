@@ -60,9 +60,10 @@ test('an instance gets nothing from Redis of rooms without members on it', async
   }
   const copies = (await sent() - before) / (times * octets);
   assert.ok(copies > 2 && copies < 2.5, `${copies} copies of each publication left Redis`);
-  // Each has one connection that is subscribed: to its own heartbeat, and to `r` where members are.
+  // Each has one connection that is subscribed: to its own heartbeat, to what all are
+  // told of revocations, and to `r` where members are.
   const { out } = await redis.run('CLIENT', 'LIST', 'TYPE', 'pubsub');
-  assert.deepEqual([...out.matchAll(/ sub=(\d+) psub=0 /g)].map(([, channels]) => channels).sort(), ['1', '2', '2']);
+  assert.deepEqual([...out.matchAll(/ sub=(\d+) psub=0 /g)].map(([, channels]) => channels).sort(), ['2', '3', '3']);
   await c.expectSilence();
 });
 
