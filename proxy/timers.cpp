@@ -10,7 +10,7 @@ void Timers::advance_to(Instant now) {
     if (heap_.front().due > now_.monotonic) return;
     Timer* due = heap_.front().timer;
     due->disarm();
-    due->on_due_();
+    due->fire();
   }
 }
 

@@ -6,9 +6,10 @@
 
 #include <chrono>
 #include <cstddef>
-#include <functional>
 #include <limits>
+#include <new>
 #include <optional>
+#include <type_traits>
 #include <vector>
 
 namespace proxy {
@@ -59,8 +60,14 @@ class Timers {
 // One deadline. Destroying it disarms it. Not movable: the queue points at it.
 class Timer {
  public:
-  Timer(Timers& timers, std::move_only_function<void()> on_due)
-      : timers_(timers), on_due_(std::move(on_due)) {}
+  // `on_due` captures one pointer, its owner's, or nothing: every idle connection has several
+  // timers, and each holds no more than it needs.
+  template <typename OnDue>
+  Timer(Timers& timers, OnDue on_due) : timers_(timers), call_(call<OnDue>) {
+    static_assert(sizeof(OnDue) <= sizeof captured_ && alignof(OnDue) <= alignof(void*));
+    static_assert(std::is_trivially_copyable_v<OnDue>);
+    new (captured_) OnDue(on_due);
+  }
   ~Timer() { disarm(); }
   Timer(const Timer&) = delete;
   Timer& operator=(const Timer&) = delete;
@@ -73,8 +80,15 @@ class Timer {
   friend class Timers;
   static constexpr std::size_t nowhere = std::numeric_limits<std::size_t>::max();
 
+  template <typename OnDue>
+  static void call(void* captured) {
+    (*std::launder(static_cast<OnDue*>(captured)))();
+  }
+  void fire() { call_(captured_); }
+
   Timers& timers_;
-  std::move_only_function<void()> on_due_;
+  void (*const call_)(void* captured);
+  alignas(void*) std::byte captured_[sizeof(void*)] = {};
   std::size_t place_ = nowhere;  // in the heap
 };
 
