@@ -45,13 +45,14 @@ std::string_view field_of(const CredentialPlace& place) {
     case Kind::Cookie:
       return cookie_name;
     case Kind::Query:
+    case Kind::FirstMessage:
       return {};
   }
   return {};
 }
 
 char delimiter_of(Kind kind) {
-  assert(kind != Kind::Header);
+  assert(kind != Kind::Header && kind != Kind::FirstMessage);
   return kind == Kind::Subprotocol ? ',' : kind == Kind::Cookie ? ';' : '&';
 }
 
@@ -105,6 +106,7 @@ void add_parts(std::string_view list, const CredentialPlace& place, Values& valu
 
 Values values_at(const HandshakeFields& handshake, const CredentialPlace& place) {
   Values values;
+  if (place.kind == Kind::FirstMessage) return values;
   if (place.kind == Kind::Query) {
     add_parts(handshake.query, place, values);
     return values;

@@ -1,5 +1,5 @@
-// The places of an opening handshake that may carry a credential: finding it, and stripping every
-// such place before the handshake goes on to a backend.
+// The places that may carry a credential: finding it in an opening handshake, and stripping every
+// such place before the handshake goes on to a backend. One place is behind the handshake.
 #pragma once
 
 #include <cstdint>
@@ -24,9 +24,15 @@ struct HandshakeFields {
 };
 
 struct CredentialPlace {
-  enum class Kind : std::uint8_t { Header, Subprotocol, Cookie, Query };
+  enum class Kind : std::uint8_t {
+    Header,
+    Subprotocol,
+    Cookie,
+    Query,
+    FirstMessage,  // of the client, after its 101: nothing in a handshake
+  };
   Kind kind;
-  std::string name;  // field name, subprotocol prefix, cookie name or parameter name
+  std::string name;  // field name, subprotocol prefix, cookie name or parameter name; else empty
 
   bool operator==(const CredentialPlace&) const = default;
 };

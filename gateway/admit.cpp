@@ -54,7 +54,8 @@ std::expected<auth::Principal, Denied> authenticate_nobody(const Route& route,
                                                            auth::CredentialsError error) {
   switch (error) {
     case auth::CredentialsError::Missing:
-      if (const Authenticator* anonymous = anonymous_of(route)) {
+      // Whether every place is empty is not known before the first message, so nobody is a guest.
+      if (const Authenticator* anonymous = anonymous_of(route); anonymous && !route.first_message) {
         return make_guest(*anonymous);
       }
       return std::unexpected(denied(Denial::CredentialMissing, route.line));
@@ -85,8 +86,44 @@ std::string_view name_of(Denial denial) {
       return "token_refused";
     case Denial::NotAllowed:
       return "not_allowed";
+    case Denial::PrincipalChanged:
+      return "principal_changed";
   }
   return "";
+}
+
+bool looks_at(const Authenticator& authenticator, const auth::CredentialPlace& place) {
+  return std::ranges::find(authenticator.places, place) != authenticator.places.end();
+}
+
+bool is_for(const Authenticator& authenticator, std::string_view issuer) {
+  const auto& wanted = authenticator.verifier->rules().issuer;
+  return !wanted || *wanted == issuer;
+}
+
+// Of those that `may_read` says, the first that names the issuer, else the first for any; null:
+// none.
+template <typename MayRead>
+const Authenticator* choose(const Route& route, std::string_view issuer, MayRead may_read) {
+  const Authenticator* for_any = nullptr;
+  for (const auto& each : route.authenticate) {
+    if (!may_read(*each) || !is_for(*each, issuer)) continue;
+    if (each->verifier->rules().issuer) return each.get();
+    if (!for_any) for_any = each.get();
+  }
+  return for_any;
+}
+
+std::expected<auth::Principal, Denied> verify(const Route& route, const Authenticator* chosen,
+                                              const auth::ParsedToken& token, auth::WallTime now) {
+  if (!chosen) {
+    return std::unexpected(token_refused(route, nullptr, auth::TokenError::UnknownIssuer));
+  }
+  auto principal = chosen->verifier->verify(token, now);
+  if (!principal) {
+    return std::unexpected(token_refused(route, chosen, principal.error()));
+  }
+  return std::move(*principal);
 }
 
 }  // namespace
@@ -97,6 +134,12 @@ std::string_view Denied::reason() const {
 
 FoundCredential find_credential(const Route& route, const HandshakeRequest& request) {
   return auth::find_credential({request.fields, request.query}, route.places);
+}
+
+auth::Credential in_first_message(const Route& route, std::string_view token) {
+  constexpr auto kind = auth::CredentialPlace::Kind::FirstMessage;
+  const auto place = std::ranges::find(route.places, kind, &auth::CredentialPlace::kind);
+  return {kind, static_cast<std::size_t>(place - route.places.begin()), std::string(token)};
 }
 
 std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
@@ -121,20 +164,7 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
 
 const Authenticator* authenticator_for(const Route& route, const auth::CredentialPlace& place,
                                        std::string_view issuer) {
-  const Authenticator* for_any = nullptr;
-  for (const auto& each : route.authenticate) {
-    if (std::find(each->places.begin(), each->places.end(), place) == each->places.end()) {
-      continue;
-    }
-    const auto& wanted = each->verifier->rules().issuer;
-    if (wanted && *wanted == issuer) {
-      return each.get();
-    }
-    if (!wanted && !for_any) {
-      for_any = each.get();
-    }
-  }
-  return for_any;
+  return choose(route, issuer, [&](const Authenticator& each) { return looks_at(each, place); });
 }
 
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
@@ -147,16 +177,29 @@ std::expected<auth::Principal, Denied> authenticate(const Route& route,
   if (!token) {
     return std::unexpected(token_refused(route, nullptr, token.error()));
   }
-  const Authenticator* chosen =
-      authenticator_for(route, route.places[credential->place], token->issuer);
-  if (!chosen) {
-    return std::unexpected(token_refused(route, nullptr, auth::TokenError::UnknownIssuer));
+  return verify(route, authenticator_for(route, route.places[credential->place], token->issuer),
+                *token, now);
+}
+
+std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
+                                                          std::string_view text,
+                                                          auth::WallTime now) {
+  auto token = auth::parse_token(text);
+  if (!token) {
+    return std::unexpected(token_refused(route, nullptr, token.error()));
   }
-  auto principal = chosen->verifier->verify(*token, now);
-  if (!principal) {
-    return std::unexpected(token_refused(route, chosen, principal.error()));
+  const auto* own = bearer.authenticator;
+  const bool stays = own && own->verifier && is_for(*own, token->issuer);
+  auto principal =
+      verify(route,
+             stays ? own
+                   : choose(route, token->issuer,
+                            [](const Authenticator& each) { return each.verifier != nullptr; }),
+             *token, now);
+  if (principal && (principal->subject != bearer.subject || principal->issuer != bearer.issuer)) {
+    return std::unexpected(denied(Denial::PrincipalChanged, route.line));
   }
-  return std::move(*principal);
+  return principal;
 }
 
 std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,

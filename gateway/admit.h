@@ -37,8 +37,9 @@ enum class Denial : std::uint8_t {
   CredentialMalformed,  // 401: another scheme than Bearer
   TokenRefused,         // 401: token_error says which check
   NotAllowed,           // 403: `allow`
+  PrincipalChanged,     // 401: a refresh as another subject, or by another issuer
 };
-inline constexpr auto last_denial = Denial::NotAllowed;
+inline constexpr auto last_denial = Denial::NotAllowed;  // of a handshake
 
 struct Denied {
   Denial denial = Denial::NotAllowed;
@@ -57,6 +58,9 @@ using FoundCredential = std::expected<auth::Credential, auth::CredentialsError>;
 // What the first place of the route holds; nothing is verified yet.
 FoundCredential find_credential(const Route& route, const HandshakeRequest& request);
 
+// What a first message holds, on a route that may wait for one.
+auth::Credential in_first_message(const Route& route, std::string_view token);
+
 // Origin comes before the credential, but whether it may be missing depends on where that one is.
 std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
                                          const FoundCredential& credential);
@@ -66,6 +70,19 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
                                                     const FoundCredential& credential,
                                                     auth::WallTime now);
+
+// What stays the same about a connection, whatever is refreshed on it.
+struct Bearer {
+  std::string_view subject;
+  std::string_view issuer;
+  const Authenticator* authenticator = nullptr;  // that let it in
+};
+
+// A token that is to take the place of the bearer's (CONTRACT section 4, `refresh`). Who let the
+// bearer in reads it where it is for the token's issuer, else whoever of the route is.
+std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
+                                                          std::string_view token,
+                                                          auth::WallTime now);
 
 std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,
                                         auth::Captures captures);

@@ -23,6 +23,14 @@ void append_raw_member(std::string& text, std::string_view name, std::string_vie
   text += raw;
 }
 
+void append_time_member(std::string& text, std::optional<auth::WallTime> expires_at) {
+  if (!expires_at) return;
+  append_raw_member(
+      text, R"(,"expires_at":)"sv,
+      std::to_string(
+          std::chrono::floor<std::chrono::seconds>(expires_at->time_since_epoch()).count()));
+}
+
 constexpr std::size_t frame_octets = 96;  // of an answer, without what it is told
 
 std::pair<std::string_view, std::string_view> code_and_message(RoomError error) {
@@ -71,6 +79,30 @@ std::string left_answer(std::string_view room, std::string_view id_raw, std::str
   return text;
 }
 
+std::string refreshed_answer(std::optional<auth::WallTime> expires_at, std::string_view id_raw) {
+  std::string text = R"({"type":"refreshed")";
+  append_time_member(text, expires_at);
+  append_raw_member(text, R"(,"id":)"sv, id_raw);
+  text += '}';
+  return text;
+}
+
+std::string authenticated_answer(std::string_view subject,
+                                 std::optional<auth::WallTime> expires_at) {
+  std::string text = R"({"type":"authenticated")";
+  append_string_member(text, R"(,"subject":)"sv, subject);
+  append_time_member(text, expires_at);
+  text += '}';
+  return text;
+}
+
+std::string expiring_answer(std::chrono::seconds left) {
+  std::string text = R"({"type":"expiring")";
+  append_raw_member(text, R"(,"expires_in":)"sv, std::to_string(left.count()));
+  text += '}';
+  return text;
+}
+
 std::string error_answer(RoomError error, std::string_view room, std::string_view id_raw,
                          std::optional<std::chrono::milliseconds> retry_after) {
   const auto [code, message] = code_and_message(error);
@@ -84,6 +116,13 @@ std::string error_answer(RoomError error, std::string_view room, std::string_vie
   if (retry_after) {
     append_raw_member(text, R"(,"retry_after_ms":)"sv, std::to_string(retry_after->count()));
   }
+  text += '}';
+  return text;
+}
+
+std::string leave_message(std::string_view room) {
+  std::string text = R"({"type":"leave")";
+  append_string_member(text, R"(,"room":)"sv, room);
   text += '}';
   return text;
 }

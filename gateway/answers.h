@@ -9,6 +9,8 @@
 #include <string>
 #include <string_view>
 
+#include "auth/principal.h"
+
 namespace gateway {
 
 // An empty `id_raw`: the client sent none.
@@ -16,6 +18,15 @@ std::string joined_answer(std::string_view room, std::string_view id_raw);
 
 // `reason`: empty where the client asked for it, else "policy" or "refresh".
 std::string left_answer(std::string_view room, std::string_view id_raw, std::string_view reason);
+
+// The token that was taken is good until then, told in whole seconds, a NumericDate (RFC 7519
+// section 2); none: for ever.
+std::string refreshed_answer(std::optional<auth::WallTime> expires_at, std::string_view id_raw);
+std::string authenticated_answer(std::string_view subject,
+                                 std::optional<auth::WallTime> expires_at);
+
+// The token ends in so many seconds.
+std::string expiring_answer(std::chrono::seconds left);
 
 enum class RoomError : std::uint8_t {
   AccessDenied,
@@ -34,6 +45,9 @@ std::string_view name_of(RoomError error);
 // Empty: it has no such member. `retry_after` is of RateLimited.
 std::string error_answer(RoomError error, std::string_view room, std::string_view id_raw,
                          std::optional<std::chrono::milliseconds> retry_after);
+
+// What a backend is told of a client that has lost a room, as if the client had left it.
+std::string leave_message(std::string_view room);
 
 // What the members of a room get. Empty: it has no such member.
 std::string room_message(std::string_view room, std::string_view from,

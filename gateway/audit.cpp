@@ -117,6 +117,16 @@ void Audit::message_refusals_suppressed(std::string_view reason, std::uint64_t c
   log_.write(LogLevel::Info, "message_refused_suppressed", {{"reason", reason}, {"count", count}});
 }
 
+void Audit::token_refreshed(const TokenRefreshed& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "token_refreshed", event.connection,
+        {{"authenticator", event.authenticator}, {"rooms_lost", event.rooms_lost}});
+}
+
+void Audit::token_refreshes_suppressed(std::uint64_t count) {
+  log_.write(LogLevel::Info, "token_refreshed_suppressed", {{"count", count}});
+}
+
 void Audit::limit_hit(const LimitHit& event) {
   if (!log_.enabled(LogLevel::Info)) return;
   write(log_, LogLevel::Info, "limit_hit", event.connection,
@@ -225,6 +235,11 @@ void RefusalSampler::message_refused(const MessageRefused& event, Time now) {
   if (take(known->sample, 1)) audit_.message_refused(event);
 }
 
+void RefusalSampler::token_refreshed(const TokenRefreshed& event, Time now) {
+  tick(now);
+  if (refreshes_.take(1)) audit_.token_refreshed(event);
+}
+
 void RefusalSampler::tick(Time now) {
   if (now < second_end_) return;
   second_end_ = now + std::chrono::seconds(1);
@@ -242,6 +257,8 @@ void RefusalSampler::finish() {
       audit_.message_refusals_suppressed(reason.name, reason.sample.suppressed);
     }
   }
+  const Sample refreshes = std::exchange(refreshes_, {});
+  if (refreshes.suppressed > 0) audit_.token_refreshes_suppressed(refreshes.suppressed);
   for (std::size_t i = 0; i < audited_limits; ++i) {
     const Sample sample = std::exchange(limits_[i], {});
     if (sample.suppressed > 0) {

@@ -84,6 +84,13 @@ struct LimitHit {
   std::uint64_t suppressed = 0;  // hits of this connection since its last line, not written
 };
 
+// A client's token has been replaced by another of the same subject and issuer.
+struct TokenRefreshed {
+  AuditedConnection connection = {};
+  std::string_view authenticator = {};
+  std::size_t rooms_lost = 0;  // to its claims
+};
+
 // A message that may not go on, from either side; not one that is over a limit.
 struct MessageRefused {
   AuditedConnection connection = {};
@@ -122,6 +129,8 @@ class Audit {
   void connection_closed(const ConnectionClosed& event);
   void message_refused(const MessageRefused& event);
   void message_refusals_suppressed(std::string_view reason, std::uint64_t count);
+  void token_refreshed(const TokenRefreshed& event);
+  void token_refreshes_suppressed(std::uint64_t count);
   void limit_hit(const LimitHit& event);
   void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
   // X-Gatehouse-Claims would have been too long for the backend, which gets none.
@@ -154,9 +163,9 @@ class Audit {
   Log& log_;
 };
 
-// What may come 10 000 times a second: the first of a kind in each second are written in full, the
-// others counted, and one line says how many when the second is over. One for each worker, not
-// shared. It has no clock: it is told the time.
+// What clients can make come 10 000 times a second: the first of a kind in each second are written
+// in full, the others counted, and one line says how many when the second is over. One for each
+// worker, not shared. It has no clock: it is told the time.
 class RefusalSampler {
  public:
   using Time = std::chrono::steady_clock::time_point;
@@ -169,6 +178,7 @@ class RefusalSampler {
   void refused(const ConnectionRefused& event, Time now);
   void limit_hit(const LimitHit& event, Time now);
   void message_refused(const MessageRefused& event, Time now);
+  void token_refreshed(const TokenRefreshed& event, Time now);
 
   void tick(Time now);  // about once a second
   void finish();        // nothing more will come: what is counted is written now
@@ -199,6 +209,7 @@ class RefusalSampler {
   std::vector<Reason> reasons_;
   std::vector<MessageReason> message_reasons_;  // a handful: words of the program's own
   std::array<Sample, audited_limits> limits_;
+  Sample refreshes_;
   Time second_end_ = Time::min();
   proxy::Counter lines_suppressed_;
 };

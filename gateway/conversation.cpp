@@ -33,6 +33,12 @@ std::vector<std::string_view> list_message_refusal_reasons() {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(last_room_error); ++i) {
     reasons.push_back(name_of(static_cast<RoomError>(i)));
   }
+  for (const auto denial : {Denial::PrincipalChanged, Denial::NotAllowed}) {  // of a refresh
+    reasons.push_back(Denied{.denial = denial}.reason());
+  }
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
+    reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));
+  }
   return reasons;
 }
 
@@ -92,6 +98,8 @@ Verdict Conversation::judge_envelope(const Message& message) {
       return leave(envelope->room, envelope->id);
     case Envelope::Type::Message:
       return publish(envelope->room, envelope->id, envelope->payload);
+    case Envelope::Type::Refresh:
+      return refresh(envelope->token, envelope->id);
     case Envelope::Type::Other:
       return pass;
   }
@@ -219,6 +227,58 @@ void Conversation::on_unpublished(std::string_view key, std::string_view id) {
   if (!silent()) answer(error_answer(RoomError::Unavailable, room, id, std::nullopt));
 }
 
+void Conversation::warn_of_end(proxy::Duration left) {
+  if (!silent()) answer(expiring_answer(std::chrono::round<std::chrono::seconds>(left)));
+}
+
+// --- another token ---
+
+// A leave in the client's name may not overtake what the client said before: that has been written
+// by the time that the message which is held here is judged again.
+Verdict Conversation::refresh(std::string_view token, std::string_view id) {
+  if (route_.backend && !std::exchange(refresh_held_, !refresh_held_)) {
+    return {Verdict::Kind::Hold, proxy::Duration::zero()};
+  }
+  auto principal = host_.authenticate_again(token);
+  if (!principal) return refuse_refresh(principal.error(), id);
+  const auto allowed = check_allow(route_, *principal, captures());
+  if (!allowed) return refuse_refresh(allowed.error(), id);
+  const auto lost = rooms_lost_by(*principal);
+  host_.renew(*principal, lost.size());
+  answer(refreshed_answer(principal->good_until, id));
+  principal_ = kept(*std::move(principal), settings().rules);
+  spoken_.reset();
+  for (const auto& room : lost) lose(room, "refresh");
+  return swallow;
+}
+
+// One that does not verify leaves everything as it was.
+Verdict Conversation::refuse_refresh(const Denied& denied, std::string_view id) {
+  host_.refused(denied.reason(), {});
+  if (denied.denial == Denial::PrincipalChanged) return verdict_of(Goodbye::PrincipalChanged);
+  if (denied.denial == Denial::NotAllowed) return verdict_of(Goodbye::NotAllowed);
+  return tell_error(RoomError::InvalidToken, {}, id);
+}
+
+std::vector<std::string> Conversation::rooms_lost_by(const auth::Principal& principal) const {
+  std::vector<std::string> lost;
+  for (const auto& membership : memberships()) {
+    const auto room = membership.key().substr(key_prefix_octets_);
+    const auth::RoomRequest asked{room, auth::RoomAction::Join};
+    if (!auth::may(settings().rules, principal, asked, captures())) lost.emplace_back(room);
+  }
+  return lost;
+}
+
+// The client did not ask for it, so it is told why; to the backend it has left.
+void Conversation::lose(std::string_view room, std::string_view reason) {
+  services_.rooms.leave(*this, key_of(room));
+  answer(left_answer(room, {}, reason));
+  if (!route_.backend) return;
+  host_.tell_backend(proxy::share(
+      proxy::write_frame(proxy::Role::Client, proxy::Opcode::Text, leave_message(room))));
+}
+
 Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,
                                   std::string_view id) {
   const auto verdict = host_.exceed(AuditedLimit::RoomMessages, wait);
@@ -268,8 +328,11 @@ Verdict Conversation::tell_backend() const { return route_.backend ? pass : swal
 bool Conversation::may(auth::RoomAction action, std::string_view room) const {
   static const auth::Principal anybody;
   const auth::Principal& principal = principal_ ? *principal_ : anybody;
-  const auth::Captures captures = path_ ? auth::Captures(path_->captures) : auth::Captures();
-  return auth::may(settings().rules, principal, {room, action}, captures);
+  return auth::may(settings().rules, principal, {room, action}, captures());
+}
+
+auth::Captures Conversation::captures() const {
+  return path_ ? auth::Captures(path_->captures) : auth::Captures();
 }
 
 bool Conversation::may_publish(std::string_view room) {

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <span>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "auth/principal.h"
+#include "gateway/admit.h"
 #include "gateway/answers.h"
 #include "gateway/audit.h"
 #include "gateway/envelope.h"
@@ -41,10 +43,15 @@ class Conversation final : private Rooms::Member {
   class Host {
    public:
     virtual proxy::MonotonicTime now() = 0;
-    virtual std::string_view subject() = 0;            // of the client
-    virtual void tell(proxy::SharedOctets frame) = 0;  // a whole frame for the client
-    virtual void resume() = 0;                         // the client's held message is judged again
+    virtual std::string_view subject() = 0;                    // of the client
+    virtual void tell(proxy::SharedOctets frame) = 0;          // a whole frame for the client
+    virtual void tell_backend(proxy::SharedOctets frame) = 0;  // the same; where there is one
+    virtual void resume() = 0;  // the client's held message is judged again
     virtual void starve() = 0;  // the worker has too much to deliver: the client is to go
+    // Whose token this is, which is to take the place of the client's.
+    virtual std::expected<auth::Principal, Denied> authenticate_again(std::string_view token) = 0;
+    // It has taken its place, and cost so many rooms.
+    virtual void renew(const auth::Principal& principal, std::size_t rooms_lost) = 0;
     // Verdict on a message over a limit, as the policy says; Hold is for `wait`.
     virtual proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) = 0;
     // For the audit log. `reason`: a word of static life; `room` may be empty.
@@ -67,6 +74,9 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict tell_limit(proxy::Duration wait) {
     return tell_error(RoomError::RateLimited, {}, {}, wait);
   }
+
+  // The client's token ends in `left`. Said where the gateway has a word of its own.
+  void warn_of_end(proxy::Duration left);
 
   // The client is gone, or going: it is in no room any more.
   void end() { services_.rooms.leave_all(*this); }
@@ -111,6 +121,10 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict publish(std::string_view room, std::string_view id, std::string_view payload);
   proxy::Verdict hand_out(const Rooms::Membership& membership, std::string_view room,
                           std::string_view id, std::string_view payload);
+  proxy::Verdict refresh(std::string_view token, std::string_view id);
+  proxy::Verdict refuse_refresh(const Denied& denied, std::string_view id);
+  std::vector<std::string> rooms_lost_by(const auth::Principal& principal) const;
+  void lose(std::string_view room, std::string_view reason);
   proxy::Verdict exceed_room(proxy::Duration wait, std::string_view room, std::string_view id);
 
   proxy::Verdict refuse(RoomError error, std::string_view room, std::string_view id);
@@ -120,6 +134,7 @@ class Conversation final : private Rooms::Member {
                             std::optional<proxy::Duration> wait = std::nullopt);
   void answer(const std::string& json);
 
+  auth::Captures captures() const;
   bool may(auth::RoomAction action, std::string_view room) const;
   bool may_publish(std::string_view room);
   const Ledger::Name& name_of_spoken();
@@ -142,6 +157,7 @@ class Conversation final : private Rooms::Member {
   proxy::MonotonicTime errors_since_{};
   std::uint32_t errors_ = 0;         // told since errors_since_
   std::uint32_t key_prefix_octets_;  // of a key before the room
+  bool refresh_held_ = false;        // what came before it is on its way to the backend
 };
 
 }  // namespace gateway

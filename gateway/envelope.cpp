@@ -106,7 +106,7 @@ struct Member {
 
 // Those of the outermost object that mean something to us.
 struct Members {
-  Member type, room, id, payload, from;
+  Member type, room, id, payload, from, token;
   bool in_other_case = false;  // a name that some take for `type`, `room` or `from`
 
   Member* find(std::string_view name) {
@@ -117,6 +117,8 @@ struct Members {
         if (name == "type"sv) return &type;
         if (name == "room"sv) return &room;
         return name == "from"sv ? &from : nullptr;
+      case 5:
+        return name == "token"sv ? &token : nullptr;
       case 7:
         return name == "payload"sv ? &payload : nullptr;
       default:
@@ -144,13 +146,14 @@ struct ReadType {
   std::expected<Envelope::Type, EnvelopeError> type;
 };
 
-// `auth` and `refresh` are ours, and carry a token: whatever the route lets pass, they do not.
+// `auth` and `refresh` carry a token: whatever the route lets pass, they do not. `auth` has its
+// place before all others.
 const std::array<ReadType, 12> our_types{{
     {"message", Envelope::Type::Message},
     {"join", Envelope::Type::Join},
     {"leave", Envelope::Type::Leave},
     {"auth", std::unexpected(EnvelopeError::UnknownType)},
-    {"refresh", std::unexpected(EnvelopeError::UnknownType)},
+    {"refresh", Envelope::Type::Refresh},
     {"authenticated", std::unexpected(EnvelopeError::ReservedType)},
     {"broadcast", std::unexpected(EnvelopeError::ReservedType)},
     {"error", std::unexpected(EnvelopeError::ReservedType)},
@@ -184,11 +187,16 @@ std::expected<Envelope, EnvelopeError> envelope_of(const Members& members,
   const auto type = read_type(members.type, rules.other_passes);
   if (!type) return std::unexpected(type.error());
   const std::string_view id = id_of(members);
-  if (*type == Envelope::Type::Other) return Envelope{*type, {}, id, members.payload.raw};
+  if (*type == Envelope::Type::Other) {
+    return Envelope{.type = *type, .id = id, .payload = members.payload.raw};
+  }
   if (members.id.there() && id.empty()) return std::unexpected(EnvelopeError::BadId);
+  if (*type == Envelope::Type::Refresh) {
+    return Envelope{.type = *type, .id = id, .token = members.token.string().value_or(""sv)};
+  }
   const auto room = members.room.string();
   if (!room || !auth::valid_room_name(*room)) return std::unexpected(EnvelopeError::BadRoom);
-  return Envelope{*type, *room, id, members.payload.raw};
+  return Envelope{.type = *type, .room = *room, .id = id, .payload = members.payload.raw};
 }
 
 EnvelopeError error_for(Unread unread) {
@@ -332,6 +340,12 @@ std::expected<Envelope, EnvelopeFault> EnvelopeReader::read(std::string_view tex
   const auto envelope = envelope_of(**members, rules);
   if (!envelope) return std::unexpected(EnvelopeFault{envelope.error(), id_of(**members)});
   return *envelope;
+}
+
+std::optional<std::string_view> EnvelopeReader::read_auth(std::string_view text) {
+  const auto members = parser_->read_members(text);
+  if (!members || (*members)->type.string() != "auth"sv) return std::nullopt;
+  return (*members)->token.string();
 }
 
 EnvelopeReader::FromBackend EnvelopeReader::read_from_backend(std::string_view text) {

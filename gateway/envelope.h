@@ -16,11 +16,12 @@ namespace gateway {
 
 // Views into the text or into the reader that read it, until its next read.
 struct Envelope {
-  enum class Type : std::uint8_t { Join, Leave, Message, Other };
+  enum class Type : std::uint8_t { Join, Leave, Message, Refresh, Other };
   Type type;
-  std::string_view room;     // decoded, a valid room name; empty for Other
-  std::string_view id;       // raw JSON text; empty: none, or (Other) none that is ours to echo
-  std::string_view payload;  // raw JSON text, octet for octet; empty: none
+  std::string_view room = {};  // decoded, a valid room name; of Join, Leave and Message
+  std::string_view id = {};    // raw JSON text; empty: none, or (Other) none that is ours to echo
+  std::string_view payload = {};  // raw JSON text, octet for octet; empty: none
+  std::string_view token = {};    // of Refresh, decoded; empty: none, or it is no string
 };
 
 enum class EnvelopeError : std::uint8_t {
@@ -64,6 +65,10 @@ class EnvelopeReader {
   };
   // From a client, `messages: rooms`.
   std::expected<Envelope, EnvelopeFault> read(std::string_view text, Rules rules);
+
+  // From a client that has not said who it is (CONTRACT section 4, `auth`): its token, decoded.
+  // None: it says something else, or nothing that is read in exactly one way.
+  std::optional<std::string_view> read_auth(std::string_view text);
 
   // From a backend, `messages: rooms`.
   struct FromBackend {

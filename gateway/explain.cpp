@@ -29,6 +29,8 @@ std::string show(const Place& place) {
       return fmt::format("the cookie '{}'", place.name);
     case Place::Kind::Query:
       return fmt::format("the query parameter '{}'", place.name);
+    case Place::Kind::FirstMessage:
+      return "the first message";
   }
   return "";
 }
@@ -64,6 +66,8 @@ struct Handshake {
       case Place::Kind::Query:
         query += (query.empty() ? "" : "&") + place.name + "=" + percent_encoded(token);
         return;
+      case Place::Kind::FirstMessage:
+        return;  // comes behind it
     }
   }
 };

@@ -41,6 +41,7 @@ struct Authenticator {
   std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
   std::vector<KeySource> key_sources;
+  std::optional<Milliseconds> first_message;            // how long it may take, where it is a place
   std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 
@@ -110,6 +111,13 @@ struct Heartbeat {
   Milliseconds timeout{10'000};
 };
 
+// How long a connection may last (CONTRACT section 2, "Time").
+struct LifetimeRules {
+  Milliseconds warn{30'000};  // before the token's end, where messages are rooms; zero: not at all
+  Milliseconds grace{0};      // after it
+  Milliseconds session_max{24 * 3'600'000};
+};
+
 struct Route {
   std::size_t index = 0;  // in Policy::routes
   PathPattern path;
@@ -128,6 +136,7 @@ struct Route {
   std::size_t send_queue_octets_max = 1024 * 1024;
   Milliseconds stall_timeout{30'000};
   Heartbeat heartbeat;
+  LifetimeRules lifetime;
   bool forward_credentials = false;
   std::optional<std::vector<std::string>> forward_claims;  // none: all
   int line = 0;
@@ -138,6 +147,8 @@ struct Route {
   // Of every authenticator, in order, each once: where a credential is looked for, and what is
   // stripped before the backend.
   std::vector<auth::CredentialPlace> places;
+  std::optional<Milliseconds> first_message;  // the shortest of its authenticators'; none: no place
+  bool refuse_with_close = false;             // refuse_with: close
 };
 
 // What becomes of joins and publications while Redis is away (CONTRACT section 7): Local, they are

@@ -24,13 +24,22 @@ constexpr std::size_t forwarded_claims_max = 64;
 constexpr std::size_t subprotocol_octets_max = 128;
 constexpr std::uint64_t message_octets_limit = 1024 * 1024 * 1024;
 constexpr std::uint64_t send_queue_octets_min = 4 * 1024;
+constexpr Milliseconds grace_max = 1h;
+constexpr Milliseconds session_limit = 24h * 366;
 constexpr std::uint64_t send_queue_octets_limit = 1024 * 1024 * 1024;
+
+struct TokenExpiry {
+  Milliseconds warn{};
+  Milliseconds grace{};
+};
 
 struct RouteDraft {
   Route route;
   bool same_subjects = false;
   RoomsDraft rooms;
   RouteLimits limits;
+  TokenExpiry token_expiry;
+  Milliseconds session_max{};
 };
 
 // A name that stands in another part of the file. Null there: declared but wrong, said already.
@@ -108,6 +117,11 @@ void read_authenticate(PolicyReader& reader, const YamlEntry& entry,
       auto& places = draft.route.places;
       if (std::find(places.begin(), places.end(), place) == places.end()) places.push_back(place);
     }
+    if (authenticator->first_message) {
+      auto& shortest = draft.route.first_message;
+      shortest =
+          std::min(shortest.value_or(*authenticator->first_message), *authenticator->first_message);
+    }
     chosen.push_back(std::move(authenticator));
   }
 }
@@ -154,6 +168,13 @@ Type<Heartbeat> heartbeat_type() {
   });
 }
 
+Type<TokenExpiry> token_expiry_type() {
+  return mapping<TokenExpiry>({
+      key("warn", duration(0s, 24h), &TokenExpiry::warn, "30s"),
+      key("grace", duration(0s, grace_max), &TokenExpiry::grace, "0s"),
+  });
+}
+
 // --- the table ---
 
 std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
@@ -195,8 +216,8 @@ std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
               &Route::send_queue_octets_max, "1MiB"),
       setting("stall_timeout", duration(100ms, 1h), &Route::stall_timeout, "30s"),
       setting("heartbeat", heartbeat_type(), &Route::heartbeat, "{}"),
-      not_built<RouteDraft>("token_expiry"),
-      not_built<RouteDraft>("max_session"),
+      key("token_expiry", token_expiry_type(), &RouteDraft::token_expiry, "{}"),
+      key("max_session", duration(1s, session_limit), &RouteDraft::session_max, "24h"),
       not_built<RouteDraft>("refuse_with", "http", {"close"}),
       not_built<RouteDraft>("http", "deny"),
       setting("forward_credentials", flag(), &Route::forward_credentials, "false"),
@@ -284,6 +305,21 @@ void check_authenticators(PolicyReader& reader, const YamlNode& node, const Rout
   }
 }
 
+// Whether every place is empty would only be known when the first message did not come.
+void warn_of_guests(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  if (!route.first_message) {
+    return;
+  }
+  for (const auto& each : route.authenticate) {
+    if (each->anonymous()) {
+      reader.warn(item_of(node, each->name).mark,
+                  fmt::format("'{}' lets nobody in here: a client without a credential is waited "
+                              "for, since it may have one in its first message",
+                              each->name));
+    }
+  }
+}
+
 // What begins like a credential is stripped as one, so it could never be selected.
 void check_subprotocols(PolicyReader& reader, const YamlNode& node, const Route& route) {
   for (std::size_t i = 0; i < route.subprotocols.size(); ++i) {
@@ -312,6 +348,15 @@ void warn_of_forwarding(PolicyReader& reader, const YamlNode& node, const Route&
   }
 }
 
+void warn_of_warning(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  const YamlEntry* expiry = node.find("token_expiry");
+  const YamlEntry* warn = expiry ? expiry->value.find("warn") : nullptr;
+  if (warn && (!route.rooms || route.rooms->json)) {
+    reader.warn(warn->value.mark,
+                "warn: only clients of 'messages: rooms' are told that their token ends");
+  }
+}
+
 Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
   Route route = std::move(draft.route);
   route.line = node.mark.line;
@@ -325,7 +370,9 @@ Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
     octets.permits_max =
         std::max(octets.permits_max, static_cast<double>(route.message_octets_max));
   }
+  route.lifetime = {draft.token_expiry.warn, draft.token_expiry.grace, draft.session_max};
   finish_rooms(reader, node, std::move(draft.rooms), draft.limits, route);
+  warn_of_warning(reader, node, route);
   warn_of_forwarding(reader, node, route);
   return route;
 }
@@ -374,6 +421,7 @@ std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
       check_origins(reader, item, draft.route);
       check_authenticators(reader, item, draft);
       check_subprotocols(reader, item, draft.route);
+      warn_of_guests(reader, item, draft.route);
       draft.route.index = routes.size();
       routes.push_back(finished(reader, item, std::move(draft)));
     }

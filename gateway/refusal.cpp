@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 26> refusals{{
+constexpr std::array<RefusalRow, 27> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -28,6 +28,7 @@ constexpr std::array<RefusalRow, 26> refusals{{
     {403, "origin_forbidden"},
     {401, "unauthorized"},
     {401, "revoked"},
+    {408, "first_message_too_slow"},
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},
@@ -39,8 +40,11 @@ constexpr std::array<RefusalRow, 26> refusals{{
 }};
 static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
 
-constexpr std::array<GoodbyeRow, 7> goodbyes{{
+constexpr std::array<GoodbyeRow, 10> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
+    {close_unauthorized, "session ended", "session_ended"},
+    {close_unauthorized, "another subject or issuer", "principal_changed"},
+    {close_forbidden, "no longer allowed", "not_allowed"},
     {proxy::StatusCode::PolicyViolation, "limit exceeded", "limit_exceeded"},
     {proxy::StatusCode::ServiceRestart, "draining", "draining"},
     {proxy::StatusCode::PolicyViolation, "too many errors", "too_many_errors"},
@@ -83,6 +87,29 @@ std::span<const std::string_view> refusal_reasons() {
 }
 
 const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
+// CONTRACT section 3: "as close codes"; the others stay HTTP.
+std::optional<proxy::StatusCode> close_code_of(int status, Refusal refusal) {
+  if (refusal == Refusal::Draining) return proxy::StatusCode::ServiceRestart;
+  if (refusal == Refusal::FirstMessageTooSlow) return close_too_slow;
+  switch (status) {
+    case 401:
+      return close_unauthorized;
+    case 403:
+      return close_forbidden;
+    case 429:
+      return close_too_many;
+    case 502:
+    case 504:
+      return proxy::StatusCode::BadGateway;
+    case 503:
+      return proxy::StatusCode::TryAgainLater;
+    default:
+      break;
+  }
+  if (refusal == Refusal::BackendRefused) return proxy::StatusCode::BadGateway;
+  return std::nullopt;
+}
+
 const GoodbyeRow& row_of(Goodbye goodbye) { return goodbyes[static_cast<std::size_t>(goodbye)]; }
 
 proxy::Verdict verdict_of(Goodbye goodbye) {
@@ -94,6 +121,34 @@ std::string_view name_of(const proxy::Close& refused) {
   auto row = std::ranges::find(goodbyes, refused.reason, &GoodbyeRow::reason);
   assert(row != goodbyes.end());
   return row->name;
+}
+
+std::string_view name_of(const proxy::Ending& ending, proxy::Relay::Side side) {
+  bool client = side == proxy::Relay::Side::Client;
+  switch (ending.cause) {
+    case proxy::Ending::Cause::Closed:
+      return client ? "client_closed" : "backend_closed";
+    case proxy::Ending::Cause::Vanished:
+      return client ? "client_vanished" : "backend_gone";
+    case proxy::Ending::Cause::NoPong:
+      return client ? "client_no_pong" : "backend_no_pong";
+    case proxy::Ending::Cause::Stalled:
+      return client ? "client_stalled" : "backend_stalled";
+    case proxy::Ending::Cause::Refused:
+      return name_of(ending.close);
+    case proxy::Ending::Cause::ProtocolError:
+      break;
+  }
+  switch (ending.close.code) {
+    case proxy::StatusCode::InvalidPayload:
+      return client ? "invalid_utf8" : "backend_invalid_utf8";
+    case proxy::StatusCode::MessageTooBig:
+      return "message_too_big";
+    case proxy::StatusCode::PolicyViolation:
+      return "too_many_frames";
+    default:
+      return client ? "protocol_error" : "backend_protocol_error";
+  }
 }
 
 Refusal refusal_of(proxy::HttpError error) {
@@ -129,6 +184,7 @@ Refusal refusal_of(Denial denial) {
     case Denial::CredentialAmbiguous:
     case Denial::CredentialMalformed:
     case Denial::TokenRefused:
+    case Denial::PrincipalChanged:
       return Refusal::Unauthorized;
     case Denial::NotAllowed:
       return Refusal::Forbidden;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -14,14 +15,17 @@
 #include "proxy/connection.h"
 #include "proxy/handshake.h"
 #include "proxy/http.h"
+#include "proxy/relay.h"
 #include "proxy/status_code.h"
 
 namespace gateway {
 
 // RFC 6455 section 7.4.2: 4000-4999 are ours to define.
 inline constexpr auto close_unauthorized = static_cast<proxy::StatusCode>(4401);
-inline constexpr auto close_no_pong = static_cast<proxy::StatusCode>(4408);
+inline constexpr auto close_forbidden = static_cast<proxy::StatusCode>(4403);
+inline constexpr auto close_too_slow = static_cast<proxy::StatusCode>(4408);  // also: no pong
 inline constexpr auto close_revoked = static_cast<proxy::StatusCode>(4410);
+inline constexpr auto close_too_many = static_cast<proxy::StatusCode>(4429);
 
 // Before 101.
 enum class Refusal : std::uint8_t {
@@ -43,6 +47,7 @@ enum class Refusal : std::uint8_t {
   OriginForbidden,
   Unauthorized,
   Revoked,
+  FirstMessageTooSlow,
   Forbidden,
   AddressConnections,
   SubjectConnections,
@@ -58,6 +63,10 @@ struct RefusalRow {
   std::string_view name;  // in the audit log, unless a better reason is known
 };
 const RefusalRow& row_of(Refusal refusal);
+
+// The same where the client has its 101 already, or gets it to be told (`refuse_with: close`).
+// None: it stays HTTP. `status`: the row's, or a backend's own 4xx.
+std::optional<proxy::StatusCode> close_code_of(int status, Refusal refusal);
 
 // Every reason that the audit log may give for one, each once.
 std::span<const std::string_view> refusal_reasons();
@@ -78,6 +87,9 @@ std::string write_answer(int status, std::chrono::milliseconds retry_after = ret
 // After 101: what the gateway itself closes for.
 enum class Goodbye : std::uint8_t {
   TokenEnded,
+  SessionEnded,      // max_session, whatever was refreshed
+  PrincipalChanged,  // a refresh as another subject, or by another issuer
+  NotAllowed,        // `allow`, with other claims
   LimitExceeded,
   Draining,
   TooManyErrors,  // it was told no again and again, and goes on
@@ -92,6 +104,9 @@ struct GoodbyeRow {
   std::string_view name;    // in the audit log
 };
 const GoodbyeRow& row_of(Goodbye goodbye);
+
+// How a side ended, in the audit log's words.
+std::string_view name_of(const proxy::Ending& ending, proxy::Relay::Side side);
 
 // The same as a verdict on a message, and what the audit log calls a Close that came of one.
 proxy::Verdict verdict_of(Goodbye goodbye);

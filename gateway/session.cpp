@@ -16,40 +16,31 @@ constexpr std::chrono::seconds limit_report_interval{1};
 // A wait is rounded up to what the loop's clock can tell.
 constexpr std::chrono::milliseconds throttle_wait_min{1};
 
-std::string_view name_of(const proxy::Ending& ending, Relay::Side side) {
-  bool client = side == Relay::Side::Client;
-  switch (ending.cause) {
-    case proxy::Ending::Cause::Closed:
-      return client ? "client_closed" : "backend_closed";
-    case proxy::Ending::Cause::Vanished:
-      return client ? "client_vanished" : "backend_gone";
-    case proxy::Ending::Cause::NoPong:
-      return client ? "client_no_pong" : "backend_no_pong";
-    case proxy::Ending::Cause::Stalled:
-      return client ? "client_stalled" : "backend_stalled";
-    case proxy::Ending::Cause::Refused:
-      return gateway::name_of(ending.close);
-    case proxy::Ending::Cause::ProtocolError:
-      break;
-  }
-  switch (ending.close.code) {
-    case proxy::StatusCode::InvalidPayload:
-      return client ? "invalid_utf8" : "backend_invalid_utf8";
-    case proxy::StatusCode::MessageTooBig:
-      return "message_too_big";
-    case proxy::StatusCode::PolicyViolation:
-      return "too_many_frames";
-    default:
-      return client ? "protocol_error" : "backend_protocol_error";
-  }
-}
-
 // Who ended it, in the audit's words: an error that this end found is its own closing.
 ClosedBy closed_by(const proxy::Ending& ending, Relay::Side side) {
   bool peers_own = ending.cause == proxy::Ending::Cause::Closed ||
                    ending.cause == proxy::Ending::Cause::Vanished;
   if (!peers_own) return ClosedBy::Gateway;
   return side == Relay::Side::Client ? ClosedBy::Client : ClosedBy::Backend;
+}
+
+const Authenticator* find_authenticator(const Route& route, std::string_view name) {
+  const auto found = std::ranges::find(
+      route.authenticate, name, [](const auto& each) { return std::string_view(each->name); });
+  return found == route.authenticate.end() ? nullptr : found->get();
+}
+
+// The one issuer that its tokens may be of; null: there is none, or any.
+const std::string* issuer_of(const Authenticator* authenticator) {
+  if (!authenticator || !authenticator->verifier) return nullptr;
+  const auto& issuer = authenticator->verifier->rules().issuer;
+  return issuer ? &*issuer : nullptr;
+}
+
+std::unique_ptr<const std::string> kept_issuer(const Authenticator* authenticator,
+                                               const std::string& issuer) {
+  if (issuer.empty() || issuer_of(authenticator)) return nullptr;
+  return std::make_unique<const std::string>(issuer);
 }
 
 Traffic traffic(const proxy::Tally& tally) { return {tally.messages, tally.octets}; }
@@ -61,12 +52,13 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
       policy_(std::move(client.policy)),
       identity_(std::move(client.identity)),
       holdings_(std::move(client.holdings)),
-      good_until_(client.principal.good_until),
+      authenticator_(find_authenticator(*identity_.route, client.principal.authenticator)),
+      issuer_(kept_issuer(authenticator_, client.principal.issuer)),
+      lifetime_(client.principal.good_until, host.timers().now()),
       mark_(client.mark),
-      opened_(host.timers().now().monotonic),
-      messages_(identity_.route->connection_limits.messages, opened_),
-      octets_(identity_.route->connection_limits.octets, opened_),
-      token_end_(host.timers(), [this] { say_goodbye(Goodbye::TokenEnded, {}); }),
+      messages_(identity_.route->connection_limits.messages, lifetime_.opened()),
+      octets_(identity_.route->connection_limits.octets, lifetime_.opened()),
+      due_(host.timers(), [this] { watch_time(); }),
       relay_(std::move(client.client), std::move(client.backend), settings, host.timers(),
              host.flushes(), *this) {
   if (identity_.route->rooms) {
@@ -77,20 +69,35 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
   }
   route_counters().opened.add();
   route_counters().open.add(1);
-  if (good_until_) {
-    auto left = *good_until_ - host.timers().now().wall;
-    token_end_.arm(std::max<proxy::Duration>(left, proxy::Duration::zero()));
-  }
+  due_.arm(lifetime_.wait(identity_.route->lifetime, host.timers().now()));
 }
 
 void Session::start(std::string_view early_from_client, std::string_view early_from_backend) {
   relay_.start(early_from_client, early_from_backend);
 }
 
-void Session::check_token_end() {
-  if (token_end_.armed() && host_.timers().now().wall >= *good_until_) {
-    say_goodbye(Goodbye::TokenEnded, {});
+void Session::check_time() {
+  const auto due = lifetime_.due(identity_.route->lifetime, host_.timers().now());
+  if (due != Lifetime::Due::Nothing) watch_time();
+}
+
+void Session::watch_time() {
+  if (!relay_.open()) return;
+  const auto& rules = identity_.route->lifetime;
+  const auto now = host_.timers().now();
+  switch (lifetime_.due(rules, now)) {
+    case Lifetime::Due::SessionEnd:
+      return say_goodbye(Goodbye::SessionEnded, {});
+    case Lifetime::Due::TokenEnd:
+      return say_goodbye(Goodbye::TokenEnded, {});
+    case Lifetime::Due::Warning:
+      lifetime_.set_warned();
+      if (conversation_) conversation_->warn_of_end(lifetime_.left(now));
+      break;
+    case Lifetime::Due::Nothing:
+      break;
   }
+  due_.arm(lifetime_.wait(rules, now));
 }
 
 void Session::drain(std::string_view reason) { say_goodbye(Goodbye::Draining, reason); }
@@ -226,21 +233,35 @@ void Session::refused(std::string_view reason, std::string_view room) {
   host_.refusals().message_refused({identity_.audited(), reason, room}, now());
 }
 
+std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_view token) {
+  const auto* issuer = issuer_ ? issuer_.get() : issuer_of(authenticator_);
+  const auto now = std::chrono::floor<std::chrono::milliseconds>(host_.timers().now().wall);
+  return gateway::authenticate_again(
+      *identity_.route,
+      {identity_.subject, issuer ? std::string_view(*issuer) : std::string_view(), authenticator_},
+      token, now);
+}
+
+void Session::renew(const auth::Principal& principal, std::size_t rooms_lost) {
+  lifetime_.renew(principal.good_until, host_.timers().now());
+  due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
+  host_.refusals().token_refreshed({identity_.audited(), principal.authenticator, rooms_lost},
+                                   now());
+}
+
 void Session::report_limit(AuditedLimit limit, LimitAction action) {
   host_.counters().limit_hit(limit, action);
   limit_hit_ = limit;
   limit_action_ = action;
   ++limit_hits_unreported_;
-  auto now = host_.timers().now().monotonic;
-  if (!limit_reported_ || now - *limit_reported_ >= limit_report_interval) write_limit_line();
+  if (now() >= limit_report_due_) write_limit_line();
 }
 
 // Stands for all hits since the last such line.
 void Session::write_limit_line() {
-  auto now = host_.timers().now().monotonic;
-  limit_reported_ = now;
+  limit_report_due_ = now() + limit_report_interval;
   auto suppressed = std::exchange(limit_hits_unreported_, 0) - 1;
-  host_.refusals().limit_hit({identity_.audited(), limit_hit_, limit_action_, suppressed}, now);
+  host_.refusals().limit_hit({identity_.audited(), limit_hit_, limit_action_, suppressed}, now());
 }
 
 void Session::say_goodbye(Goodbye goodbye, std::string_view reason) {
@@ -261,11 +282,11 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 }
 
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
-  token_end_.disarm();
+  due_.disarm();
   if (conversation_) conversation_->end();
   if (limit_hits_unreported_ > 0) write_limit_line();
   host_.counters().closed(by, code);
-  auto duration = host_.timers().now().monotonic - opened_;
+  auto duration = host_.timers().now().monotonic - lifetime_.opened();
   host_.audit().connection_closed(
       {identity_.audited(), code, by, reason, traffic(relay_.tally(Relay::Side::Client)),
        traffic(relay_.tally(Relay::Side::Backend)),

@@ -3,14 +3,17 @@
 #pragma once
 
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "auth/rate_limit.h"
 #include "gateway/admission.h"
 #include "gateway/audit.h"
 #include "gateway/conversation.h"
+#include "gateway/lifetime.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "gateway/worker_counters.h"
@@ -41,9 +44,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   // Once, from the loop: reads what came behind the handshakes, then everything else.
   void start(std::string_view early_from_client, std::string_view early_from_backend);
 
-  // Ends a session whose token is over by the wall clock, which may have been stepped since the
-  // timer was set.
-  void check_token_end();
+  // Does what is due by the wall clock, which may have been stepped since the timer was set.
+  void check_time();
 
   void drain(std::string_view reason);  // `reason`: of the Close frame
 
@@ -53,8 +55,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   // For who looks at it from outside. Not open: its Close has been sent, or it is gone.
   bool open() const { return relay_.open(); }
   const ConnectionIdentity& identity() const { return identity_; }
-  proxy::MonotonicTime opened() const { return opened_; }
-  std::optional<auth::WallTime> good_until() const { return good_until_; }
+  proxy::MonotonicTime opened() const { return lifetime_.opened(); }
+  std::optional<auth::WallTime> good_until() const { return lifetime_.good_until(); }
   const Revocations::Mark& mark() const { return mark_; }
   std::size_t rooms() const { return conversation_ ? conversation_->rooms() : 0; }
   bool member_of(std::string_view room_key) const {
@@ -75,6 +77,9 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   std::string_view subject() override { return identity_.subject; }
   proxy::MonotonicTime now() override { return host_.timers().now().monotonic; }
   void tell(proxy::SharedOctets frame) override { relay_.tell(std::move(frame)); }
+  void tell_backend(proxy::SharedOctets frame) override { relay_.tell_backend(std::move(frame)); }
+  std::expected<auth::Principal, Denied> authenticate_again(std::string_view token) override;
+  void renew(const auth::Principal& principal, std::size_t rooms_lost) override;
   void resume() override { relay_.resume(); }
   void starve() override { say_goodbye(Goodbye::Overloaded, {}); }
   proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) override;
@@ -85,6 +90,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   std::optional<proxy::Verdict> charge_shared_subject();
   std::optional<proxy::Verdict> charge_octets(const proxy::FrameHeader& frame);
   proxy::Verdict exceed_unread(AuditedLimit limit, bool begins_message, proxy::Duration wait);
+  void watch_time();
   void report_limit(AuditedLimit limit, LimitAction action);
   void write_limit_line();
   void say_goodbye(Goodbye goodbye, std::string_view reason);
@@ -95,20 +101,21 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   std::shared_ptr<const Policy> policy_;  // keeps the route alive
   ConnectionIdentity identity_;
   Holdings holdings_;
-  std::optional<auth::WallTime> good_until_;
+  const Authenticator* authenticator_;         // the route's; null: of none
+  std::unique_ptr<const std::string> issuer_;  // where the authenticator does not name it
+  Lifetime lifetime_;
   Revocations::Mark mark_;
-  proxy::MonotonicTime opened_;
   auth::TokenBucket messages_;
   auth::TokenBucket octets_;
   // The message whose frame is held has paid its permit here.
   bool connection_charged_ = false;
   bool subject_charged_ = false;
-  std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged
   AuditedLimit limit_hit_ = AuditedLimit::ConnectionMessages;  // the latest
   LimitAction limit_action_ = LimitAction::Drop;
   std::uint64_t limit_hits_unreported_ = 0;
-  std::optional<proxy::MonotonicTime> limit_reported_;
-  proxy::Timer token_end_;
+  proxy::MonotonicTime limit_report_due_ = proxy::MonotonicTime::min();
+  std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged
+  proxy::Timer due_;                            // what is next in its lifetime
   std::unique_ptr<Conversation> conversation_;  // null: messages are opaque
   proxy::Relay relay_;
 };

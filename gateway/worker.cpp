@@ -40,7 +40,7 @@ proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger, RouteCou
   settings.client.reader.message_octets_max = route.message_octets_max;
   settings.client.reader.frames_per_message_max =
       frames_per_message_base + route.message_octets_max / octets_per_frame_min;
-  settings.client.no_pong_code = close_no_pong;
+  settings.client.no_pong_code = close_too_slow;
   settings.client.traffic = &counters.from_client;
   settings.backend.traffic = &counters.from_backend;
   settings.backend.control_frames_per_second_max = 0;
@@ -180,7 +180,7 @@ void Worker::retire(Session& session) {
 void Worker::on_second() {
   second_.arm(seconds(1));
   refusals_.tick(loop_.timers().now().monotonic);
-  for (auto& session : sessions_) session->check_token_end();
+  for (auto& session : sessions_) session->check_time();
 }
 
 void Worker::on_drain() {

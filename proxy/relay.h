@@ -49,6 +49,10 @@ class Relay final : private Connection::Observer {
   // A whole frame for the client, of the gateway's own; see Connection::queue().
   void tell(SharedOctets frame) { client_.queue(std::move(frame)); }
 
+  // The same for the backend, which there is. What the client's held message has before it has been
+  // handed over by the time that it is judged again.
+  void tell_backend(SharedOctets frame) { backend_->queue(std::move(frame)); }
+
   // A client's message that was held until_resumed is judged again, soon.
   void resume() { client_.resume(); }
 

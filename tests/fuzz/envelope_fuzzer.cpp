@@ -121,6 +121,12 @@ void check_accepted(std::string_view text, const auth::OwnedJson& json, const En
            "another type");
     return;
   }
+  if (envelope.type == Envelope::Type::Refresh) {
+    demand(type == "refresh", "the type");
+    demand(auth::string_of(member(json, "token")) == envelope.token, "the token");
+    same_value(envelope.id, member(json, "id"), "the id");
+    return;
+  }
   demand(type == (envelope.type == Envelope::Type::Join    ? "join"
                   : envelope.type == Envelope::Type::Leave ? "leave"
                                                            : "message"),

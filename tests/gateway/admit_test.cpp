@@ -262,3 +262,52 @@ TEST_SUITE("route and allow") {
     CHECK(answer({"/teams/red", {bearer("rubbish")}, ""}) == "malformed");
   }
 }
+
+TEST_SUITE("another token for a connection that is open") {
+  const Route& route_at(std::string_view path) {
+    return *find_route(policy(), "localhost", path).route;
+  }
+
+  // The reason; "subject" where it may take the other's place.
+  std::string refresh(std::string_view path, const Bearer& bearer, const std::string& token) {
+    auto again = authenticate_again(route_at(path), bearer, token, now);
+    return again ? again->subject : std::string(again.error().reason());
+  }
+
+  Bearer alice_of_b() {
+    return {"b:alice", "https://b.example/", policy().authenticators.at("b").get()};
+  }
+
+  TEST_CASE("of the same subject and issuer it is taken, wherever the handshake had the first") {
+    CHECK(refresh("/closed", alice_of_b(), token_b(R"(,"plan":"pro")")) == "b:alice");
+  }
+
+  TEST_CASE("of another subject, or by another issuer of the route, it is somebody else's") {
+    Bearer bob = alice_of_b();
+    bob.subject = "b:bob";
+    CHECK(refresh("/closed", bob, token_b()) == "principal_changed");
+    CHECK(refresh("/closed", alice_of_b(), token_a()) == "principal_changed");
+    const Bearer guest{"anonymous:17", "", policy().authenticators.at("guests").get()};
+    CHECK(refresh("/open", guest, token_b()) == "principal_changed");
+  }
+
+  TEST_CASE("of the same subject by another issuer it is somebody else's, whoever verifies both") {
+    const Bearer alice{"c:alice", "https://c.example/",
+                       policy().authenticators.at("anybody").get()};
+    CHECK(refresh("/any", alice, token("https://c.example/", secret_c)) == "c:alice");
+    CHECK(refresh("/any", alice, token("https://d.example/", secret_c)) == "principal_changed");
+  }
+
+  TEST_CASE("one that does not verify says why, and whose it would have been does not matter") {
+    CHECK(refresh("/closed", alice_of_b(), "rubbish") == "malformed");
+    CHECK(refresh("/closed", alice_of_b(), "") == "malformed");
+    CHECK(refresh("/closed", alice_of_b(), std::string(8193, 'a')) == "too_long");
+    CHECK(refresh("/closed", alice_of_b(), token("https://b.example/", secret_a)) ==
+          "bad_signature");
+    CHECK(refresh("/closed", alice_of_b(), token("https://b.example/", secret_b, "", -60)) ==
+          "expired");
+    CHECK(refresh("/closed", alice_of_b(), token("https://x.example/", secret_b)) ==
+          "unknown_issuer");
+    CHECK(refresh("/guests", {"anonymous:17", "", nullptr}, token_b()) == "unknown_issuer");
+  }
+}

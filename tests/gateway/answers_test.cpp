@@ -32,6 +32,18 @@ TEST_SUITE("what the gateway says about rooms (CONTRACT 4)") {
     CHECK(left_answer("r", "", "refresh") == R"({"type":"left","room":"r","reason":"refresh"})");
   }
 
+  TEST_CASE("what is said of a token, and until when it is good") {
+    const auth::WallTime end{1'790'000'000'999ms};
+    CHECK(refreshed_answer(end, "") == R"({"type":"refreshed","expires_at":1790000000})");
+    CHECK(refreshed_answer(end, R"("x")") ==
+          R"({"type":"refreshed","expires_at":1790000000,"id":"x"})");
+    CHECK(refreshed_answer({}, "1") == R"({"type":"refreshed","id":1})");
+    CHECK(authenticated_answer("a\"b", end) ==
+          R"({"type":"authenticated","subject":"a\"b","expires_at":1790000000})");
+    CHECK(expiring_answer(30s) == R"({"type":"expiring","expires_in":30})");
+    CHECK(leave_message("r\n") == R"({"type":"leave","room":"r\u000a"})");
+  }
+
   TEST_CASE("each error has its code and a plain message") {
     struct Row {
       RoomError error;

@@ -56,6 +56,8 @@ void say_everything(Audit& audit) {
                            .from_client = {.messages = 1, .octets = 2},
                            .from_backend = {.messages = 3, .octets = 4},
                            .duration = 5ms});
+  audit.token_refreshed({.connection = alice(), .authenticator = "users", .rooms_lost = 2});
+  audit.token_refreshes_suppressed(8);
   audit.limit_hit(hit(AuditedLimit::ConnectionMessages, 6));
   audit.limit_hits_suppressed(AuditedLimit::ConnectionMessages, 7);
   audit.claims_left_out(alice(), 5'000);
@@ -94,6 +96,9 @@ TEST_SUITE("the audit trail") {
               R"({"level":"info","event":"connection_closed",)" + who +
                   R"("code":1000,"by":"client","reason":"closed","client_messages":1,)"
                   R"("client_octets":2,"backend_messages":3,"backend_octets":4,"duration_ms":5})",
+              R"({"level":"info","event":"token_refreshed",)" + who +
+                  R"("authenticator":"users","rooms_lost":2})",
+              R"({"level":"info","event":"token_refreshed_suppressed","count":8})",
               R"({"level":"info","event":"limit_hit",)" + who +
                   R"("limit":"connection_messages","action":"drop","suppressed":6})",
               R"({"level":"info","event":"limit_hit_suppressed","limit":"connection_messages",)"
@@ -272,6 +277,18 @@ TEST_SUITE("sampled refusals") {
     CHECK(lines.back() ==
           R"({"level":"info","event":"limit_hit_suppressed","limit":"connection_octets",)"
           R"("count":10})");
+  }
+
+  TEST_CASE("refreshes are sampled, since a client may send one after the other") {
+    CapturedLog captured;
+    Audit audit(captured.log());
+    RefusalSampler sampler(audit);
+    for (int i = 0; i < 13; ++i) sampler.token_refreshed({.connection = alice()}, start);
+    sampler.tick(start + 1s);
+    sampler.token_refreshed({.connection = alice()}, start + 1s);
+    const Lines lines = captured.lines();
+    CHECK(count_containing(lines, R"("event":"token_refreshed",)") == 11);
+    CHECK(count_containing(lines, R"("event":"token_refreshed_suppressed","count":3)") == 1);
   }
 
   TEST_CASE("limits too begin anew with the next second") {

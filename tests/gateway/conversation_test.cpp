@@ -123,8 +123,12 @@ class Client final : public gateway::Conversation::Host {
   bool starved = false;
   std::vector<std::pair<AuditedLimit, proxy::Duration>> exceeded;
   Strings refusals;
+  Strings told_backend;
+  Strings tokens;                         // that were to take the place of its own
+  std::optional<gateway::Denial> denial;  // of the next of them
+  auth::Principal next_principal;         // or whose it is
+  std::vector<std::pair<std::optional<auth::WallTime>, std::size_t>> renewed;
 
- private:
   static auth::Principal principal(std::string subject, std::string_view claims_json) {
     auth::Principal made;
     made.subject = std::move(subject);
@@ -132,9 +136,25 @@ class Client final : public gateway::Conversation::Host {
     return made;
   }
 
+ private:
   proxy::MonotonicTime now() override { return time; }
   std::string_view subject() override { return subject_; }
   void tell(proxy::SharedOctets frame) override { octets_ += *frame; }
+  void tell_backend(proxy::SharedOctets frame) override {
+    for (auto& each : read_frames(*frame)) {
+      CHECK(each.masked);
+      told_backend.push_back(each.payload);
+    }
+  }
+  std::expected<auth::Principal, gateway::Denied> authenticate_again(
+      std::string_view token) override {
+    tokens.push_back(std::string(token));
+    if (denial) return std::unexpected(gateway::Denied{*denial, {}, nullptr, nullptr, 0});
+    return next_principal;
+  }
+  void renew(const auth::Principal& principal, std::size_t rooms_lost) override {
+    renewed.push_back({principal.good_until, rooms_lost});
+  }
   void resume() override { ++resumed; }
   void starve() override { starved = true; }
   Verdict exceed(AuditedLimit limit, proxy::Duration wait) override {
@@ -658,6 +678,174 @@ TEST_SUITE("rooms: with a backend") {
     CHECK(alice.say(R"({"type":"leave","room":"public-1"})").kind == Kind::Pass);
     CHECK(alice.hear(R"({"type":"left","room":"public-1"})").kind == Kind::Pass);
     CHECK(alice.hear(R"({"type":"message","room":"public-1"})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+  }
+}
+
+TEST_SUITE("rooms: another token") {
+  const std::string refresh = R"({"type":"refresh","token":"a.b.c","id":7})";
+  const std::string refreshed = R"({"type":"refreshed","expires_at":1700000000,"id":7})";
+
+  // Rooms for the teams in a claim; one may speak in them by another.
+  gateway::Route team_route() {
+    auto route = make_route();
+    auth::Condition of_team = condition(auth::Condition::Kind::Contains);
+    of_team.claim = "teams";
+    of_team.values = {auth::Scalar("{team}"s)};
+    auth::Condition of_role = condition(auth::Condition::Kind::Equals);
+    of_role.claim = "role";
+    of_role.values = {auth::Scalar("editor"s)};
+    route.rooms->rules = {rule("team:{team}", of_team, of_role),
+                          rule("public-*", everyone, everyone)};
+    return route;
+  }
+
+  auth::Principal alice_with(std::string_view claims_json) {
+    auto made = Client::principal("alice", claims_json);
+    made.good_until = auth::WallTime(1'700'000'000'750ms);
+    return made;
+  }
+
+  const auto in_red_and_blue = R"({"teams":["red","blue"],"role":"editor"})";
+
+  struct TeamFixture {
+    House house;
+    gateway::Route route = team_route();
+    Client alice{house, route, "alice", "/chat", in_red_and_blue};
+    TeamFixture() {
+      for (auto room : {"team:red", "public-1", "team:blue"}) {
+        alice.say(R"({"type":"join","room":")"s + room + "\"}");
+      }
+      (void)alice.told();
+    }
+  };
+
+  TEST_CASE_FIXTURE(TeamFixture, "is answered with its end, and nobody else hears of it") {
+    alice.next_principal = alice_with(in_red_and_blue);
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.tokens == Strings{"a.b.c"});
+    CHECK(alice.told() == Strings{refreshed});
+    REQUIRE(alice.renewed.size() == 1);
+    CHECK(alice.renewed[0].first == alice.next_principal.good_until);
+    CHECK(alice.renewed[0].second == 0);
+    CHECK(house.rooms.members("room:team:red") == 1);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "costs the rooms that its claims do not open, which is said") {
+    alice.next_principal = alice_with(R"({"teams":["blue"],"role":"editor"})");
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.told() ==
+          Strings{refreshed, R"({"type":"left","room":"team:red","reason":"refresh"})"});
+    CHECK(alice.renewed.at(0).second == 1);
+    CHECK(house.rooms.members("room:team:red") == 0);
+    CHECK(house.rooms.members("room:team:blue") == 1);
+    CHECK(house.rooms.members("room:public-1") == 1);
+    alice.say(R"({"type":"message","room":"team:red","payload":1})");
+    alice.say(R"({"type":"join","room":"team:red"})");
+    CHECK(alice.refusals == Strings{"not_a_member team:red", "access_denied team:red"});
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "costs all of many rooms as well") {
+    alice.next_principal = alice_with("{}");
+    alice.say(refresh);
+    auto told = alice.told();
+    CHECK(told.size() == 3);
+    CHECK(alice.renewed.at(0).second == 2);
+    CHECK(house.rooms.rooms() == 1);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture,
+                    "takes and gives the permission to speak where one speaks already") {
+    const auto say = R"({"type":"message","room":"team:red","payload":1})";
+    alice.say(say);
+    CHECK(alice.told().size() == 1);
+    alice.next_principal = alice_with(R"({"teams":["red"],"role":"reader"})");
+    alice.say(refresh);
+    alice.say(say);
+    CHECK(alice.refusals == Strings{"access_denied team:red"});
+    alice.next_principal = alice_with(R"({"teams":["red"],"role":"editor"})");
+    alice.say(refresh);
+    (void)alice.told();
+    alice.say(say);
+    CHECK(alice.told() ==
+          Strings{R"({"type":"message","room":"team:red","from":"alice","payload":1})"});
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture,
+                    "that does not verify changes nothing, and the reason is not told") {
+    alice.denial = gateway::Denial::TokenRefused;
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.told() == Strings{error("invalid_token", "Invalid token", R"(,"id":7)")});
+    CHECK(alice.refusals == Strings{"token_refused"});
+    CHECK(alice.renewed.empty());
+    CHECK(house.rooms.members("room:team:red") == 1);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "of somebody else is the end, with 4401") {
+    alice.denial = gateway::Denial::PrincipalChanged;
+    auto verdict = alice.say(refresh);
+    CHECK(verdict.kind == Kind::Close);
+    CHECK(verdict.code == gateway::close_unauthorized);
+    CHECK(alice.told().empty());
+    CHECK(alice.renewed.empty());
+  }
+
+  TEST_CASE("that `allow` does not let in any more is the end, with 4403; captures serve in it") {
+    House house;
+    auto route = team_route();
+    route.path = *gateway::PathPattern::parse("/teams/{of}");
+    route.allow = condition(auth::Condition::Kind::Contains);
+    route.allow.claim = "teams";
+    route.allow.values = {auth::Scalar("{of}"s)};
+    Client alice{house, route, "alice", "/teams/red", in_red_and_blue};
+    alice.next_principal = alice_with(R"({"teams":["red"]})");
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    (void)alice.told();
+    alice.next_principal = alice_with(R"({"teams":["blue"]})");
+    auto verdict = alice.say(refresh);
+    CHECK(verdict.kind == Kind::Close);
+    CHECK(verdict.code == gateway::close_forbidden);
+    CHECK(alice.told().empty());
+    CHECK(alice.renewed.size() == 1);
+  }
+
+  TEST_CASE("never reaches a backend, which hears of the rooms that it cost as of leaves") {
+    House house;
+    auto route = team_route();
+    route.backend = std::make_shared<gateway::BackendSettings>();
+    route.rooms->deliver = Deliver::Backend;
+    route.rooms->other_passes = true;
+    Client alice{house, route, "alice", "/chat", in_red_and_blue};
+    for (auto room : {"team:red", "team:blue"}) {
+      alice.say(R"({"type":"join","room":")"s + room + "\"}");
+    }
+    (void)alice.told();
+    alice.next_principal = alice_with(R"({"teams":["blue"]})");
+    // Once more when all that was said before it has been handed over.
+    auto verdict = alice.say(refresh);
+    CHECK(verdict.kind == Kind::Hold);
+    CHECK(verdict.wait == proxy::Duration::zero());
+    CHECK(alice.tokens.empty());
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.told_backend == Strings{R"({"type":"leave","room":"team:red"})"});
+    CHECK(alice.told() ==
+          Strings{refreshed, R"({"type":"left","room":"team:red","reason":"refresh"})"});
+    CHECK(alice.hear(R"({"room":"team:red"})").kind == Kind::Swallow);
+    CHECK(alice.hear(R"({"room":"team:blue"})").kind == Kind::Pass);
+    CHECK(alice.say(refresh).kind == Kind::Hold);
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.told_backend.size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "the end of a token is told ahead, in whole seconds") {
+    alice.conversation.warn_of_end(29'998ms);
+    CHECK(alice.told() == Strings{R"({"type":"expiring","expires_in":30})"});
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture, "in somebody else's protocol is no word, nor is its end") {
+    alice.conversation.warn_of_end(30s);
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.tokens.empty());
     CHECK(alice.told().empty());
   }
 }

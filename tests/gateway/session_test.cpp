@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "auth/issue.h"
 #include "gateway/exchange.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
@@ -22,6 +23,36 @@ namespace {
 
 constexpr proxy::WallTime begin{std::chrono::seconds(1'700'000'000)};
 
+constexpr const char* secret = "the secret of the tests, 32 octets";
+
+std::shared_ptr<const gateway::Authenticator> users() {
+  auth::TokenRules rules;
+  rules.authenticator = "users";
+  rules.issuer = "https://id.example/";
+  rules.algorithms = {auth::Algorithm::HS256};
+  rules.leeway = 0ms;
+  auth::KeySet keys;
+  REQUIRE(keys.add_secret(secret, rules.algorithms, {}));
+  auto made = std::make_shared<gateway::Authenticator>();
+  made->name = "users";
+  made->verifier = std::make_shared<const auth::TokenVerifier>(
+      rules, std::make_shared<auth::KeySet>(std::move(keys)));
+  return made;
+}
+
+std::string token(std::string_view subject, std::chrono::seconds end) {
+  auto made = auth::issue_token(auth::Algorithm::HS256, secret,
+                                R"({"iss":"https://id.example/","sub":")" + std::string(subject) +
+                                    R"(","exp":)" +
+                                    std::to_string((begin.time_since_epoch() + end) / 1s) + "}");
+  REQUIRE(made);
+  return *made;
+}
+
+std::string refresh(std::string_view token) {
+  return masked(0x81, R"({"type":"refresh","token":")" + std::string(token) + R"("})");
+}
+
 struct Limits {
   double messages_per_second = 0;
   double burst = 1;
@@ -29,6 +60,7 @@ struct Limits {
   gateway::OnExceed on_exceed = gateway::OnExceed::Close;
   double shared_per_second = 0;  // of the subject on all instances, with a burst of 100
   bool rooms = false;            // everybody's, and no backend; else opaque messages, and one
+  gateway::LifetimeRules lifetime = {};
 };
 
 // A session between two fake peers, and its worker.
@@ -47,7 +79,10 @@ class Fixture final : public gateway::Session::Host {
     route.subject_limits.messages = {limits.shared_per_second, 100};
     route.subject_limits.scope = gateway::Scope::Global;
     ledger_.set_sharing(true);
+    route.lifetime = limits.lifetime;
+    route.authenticate = {users()};
     settings_.client.reader.message_octets_max = 1'000;
+    settings_.client.ping_interval = settings_.backend.ping_interval = 1'000h;
     if (limits.rooms) {
       const auto everyone = gateway::everyone();
       route.rooms.emplace().rules = {{*auth::RoomPattern::parse("*"), everyone, everyone}};
@@ -59,6 +94,8 @@ class Fixture final : public gateway::Session::Host {
     admitted.identity.id.fill('7');
     admitted.identity.route = &route;
     admitted.identity.subject = "alice";
+    admitted.principal.authenticator = "users";
+    admitted.principal.issuer = "https://id.example/";
     admitted.principal.good_until = good_until;
     admitted.holdings.connection = ledger_.accept();
     admitted.client = std::make_unique<FakeTransport>(client);
@@ -127,7 +164,7 @@ class Fixture final : public gateway::Session::Host {
   std::vector<std::string> lines(std::string_view event) {
     std::vector<std::string> found;
     for (auto& line : captured_.lines()) {
-      if (line.contains("\"event\":\"" + std::string(event) + "\"")) found.push_back(line);
+      if (line.contains("\"event\":\"" + std::string(event))) found.push_back(line);
     }
     return found;
   }
@@ -182,10 +219,10 @@ TEST_SUITE("the token's end") {
   TEST_CASE("a wall clock that is stepped forward ends the token by it") {
     Fixture f({}, after(1h));
     f.pass(1s, 30min);
-    f.session().check_token_end();
+    f.session().check_time();
     CHECK(f.code_at_client() == 0);
     f.pass(1s, 30min);
-    f.session().check_token_end();
+    f.session().check_time();
     CHECK(f.code_at_client() == 4401);
   }
 
@@ -203,10 +240,10 @@ TEST_SUITE("the token's end") {
     CHECK(f.code_at_client() == 4401);
   }
 
-  TEST_CASE("without an end nothing ends") {
-    Fixture f;
+  TEST_CASE("without an end nothing ends before max_session") {
+    Fixture f({.lifetime = {.warn = 30s, .grace = 0s, .session_max = 24h * 366}});
     f.pass(0s, 24h * 365);
-    f.session().check_token_end();
+    f.session().check_time();
     CHECK(f.code_at_client() == 0);
   }
 }
@@ -297,6 +334,126 @@ TEST_SUITE("limits of a subject on all instances") {
     f.client->send(masked(0x81, "1") + masked(0x81, "2"));
     CHECK(f.code_at_client() == 1008);
     CHECK(f.messages_at_backend().empty());
+  }
+}
+
+TEST_SUITE("a session's lifetime") {
+  TEST_CASE("a client of rooms is warned once, and closed at the end, with grace behind it") {
+    Fixture f({.rooms = true, .lifetime = {.warn = 30s, .grace = 5s, .session_max = 24h}},
+              after(60s));
+    f.pass(29'999ms);
+    CHECK(f.told().empty());
+    f.pass(1ms);
+    CHECK(f.told() == std::vector{R"({"type":"expiring","expires_in":30})"s});
+    f.session().check_time();
+    f.pass(34'999ms);
+    f.session().check_time();
+    CHECK(f.told().empty());
+    f.pass(1ms);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("a token that ends sooner than the warning is told of at once") {
+    Fixture f({.rooms = true}, after(2s));
+    f.pass(0s);
+    CHECK(f.told() == std::vector{R"({"type":"expiring","expires_in":2})"s});
+  }
+
+  TEST_CASE("where messages are opaque nobody is warned") {
+    Fixture f({}, after(2s));
+    f.pass(1'999ms);
+    CHECK(read_frames(f.client->read()).empty());
+    f.pass(1ms);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("a step of the wall clock brings the warning with the next second") {
+    Fixture f({.rooms = true}, after(1h));
+    f.pass(1s, 1h - 20s);
+    f.session().check_time();
+    CHECK(f.told() == std::vector{R"({"type":"expiring","expires_in":19})"s});
+    f.pass(1s, 1min);
+    f.session().check_time();
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("max_session ends it whatever is refreshed, and the log says which of the two it was") {
+    Fixture f({.rooms = true, .lifetime = {.warn = 0s, .grace = 0s, .session_max = 90s}},
+              after(60s));
+    f.pass(50s);
+    f.client->send(refresh(token("alice", 1h)));
+    CHECK(f.told().size() == 1);
+    f.pass(39'999ms);
+    CHECK(f.code_at_client() == 0);
+    f.pass(1ms);
+    CHECK(f.code_at_client() == 4401);
+    CHECK(f.lines("connection_closed").at(0).contains("\"reason\":\"session_ended\""));
+  }
+}
+
+TEST_SUITE("another token for a session") {
+  TEST_CASE("moves the end, and the old one ends nothing") {
+    Fixture f({.rooms = true, .lifetime = {.warn = 10s, .grace = 0s, .session_max = 24h}},
+              after(60s));
+    f.pass(50s);
+    CHECK(f.told() == std::vector{R"({"type":"expiring","expires_in":10})"s});
+    const auto another = token("alice", 120s);
+    f.client->send(refresh(another));
+    CHECK(f.told() == std::vector{R"({"type":"refreshed","expires_at":1700000120})"s});
+    f.pass(59'999ms);
+    CHECK(f.told().empty());
+    f.pass(1ms);
+    CHECK(f.told() == std::vector{R"({"type":"expiring","expires_in":10})"s});
+    f.pass(10s);
+    CHECK(f.code_at_client() == 4401);
+    auto lines = f.lines("token_refreshed");
+    CHECK(lines.size() == 1);
+    for (auto& line : f.lines("")) CHECK_FALSE(line.contains(another));
+  }
+
+  TEST_CASE("may end sooner than the one before, and then that is the end") {
+    Fixture f({.rooms = true}, after(1h));
+    f.client->send(refresh(token("alice", 2s)));
+    f.pass(0s);
+    CHECK(f.told() == std::vector{R"({"type":"refreshed","expires_at":1700000002})"s,
+                                  R"({"type":"expiring","expires_in":2})"s});
+    f.pass(2s);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("that does not verify leaves the old end") {
+    Fixture f({.rooms = true, .lifetime = {.warn = 0s, .grace = 0s, .session_max = 24h}},
+              after(60s));
+    auto forged = token("alice", 120s);
+    forged[forged.size() - 10] = forged[forged.size() - 10] == 'A' ? 'B' : 'A';
+    f.client->send(refresh(forged) + refresh(token("alice", 0s)));
+    auto told = f.told();
+    REQUIRE(told.size() == 2);
+    for (auto& text : told) CHECK(text.contains("invalid_token"));
+    CHECK(f.code_at_client() == 0);
+    f.pass(60s);
+    CHECK(f.code_at_client() == 4401);
+    CHECK(f.lines("message_refused").at(0).contains("\"reason\":\"bad_signature\""));
+  }
+
+  TEST_CASE("as somebody else closes with 4401") {
+    Fixture f({.rooms = true}, after(60s));
+    f.client->send(refresh(token("bob", 120s)));
+    CHECK(f.code_at_client() == 4401);
+    CHECK(f.lines("connection_closed").at(0).contains("\"reason\":\"principal_changed\""));
+  }
+
+  TEST_CASE("costs a permit like every message") {
+    Fixture f({.messages_per_second = 1,
+               .burst = 1,
+               .on_exceed = gateway::OnExceed::Error,
+               .rooms = true},
+              after(1h));
+    f.client->send(refresh(token("alice", 1h)) + refresh(token("alice", 1h)));
+    auto told = f.told();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0].contains("refreshed"));
+    CHECK(told[1].contains("rate_limited"));
   }
 }
 
