@@ -1,9 +1,10 @@
 #include "gateway/admission.h"
 
+#include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "gateway/admit.h"
+#include "gateway/answers.h"
 #include "gateway/random_text.h"
 #include "gateway/subprotocol.h"
 #include "proxy/forwarded.h"
@@ -73,6 +74,9 @@ void Admission::on_octets(std::string_view octets) {
       }
       early_octets_ = octets;
       return on_head();
+    case State::Listening:
+    case State::Heard:  // client_ has it
+      return;
     case State::Counting:
     case State::Dialling:
       early_octets_ += octets;
@@ -90,23 +94,30 @@ void Admission::on_octets(std::string_view octets) {
 // The first failure answers (CONTRACT section 3).
 void Admission::on_head() {
   head_at_ = now();
-  auto head = parser_.take_request();
+  head_ = parser_.take_request();
+  fields_ = views_of(head_.fields);
   identity_.address =
-      proxy::client_address(identity_.address, head.fields, policy_->trusted_proxies);
-  RouteMatch match;
-  if (form_is_good(head) && has_room() && finds_route(head, match) && within_handshake_rate() &&
-      asks_for_websocket(head) && knows_client(head, match) && within_connection_counts()) {
-    proceed(std::move(head));
+      proxy::client_address(identity_.address, head_.fields, policy_->trusted_proxies);
+  const bool may_say_who_it_is = form_is_good() && has_room() && finds_route() &&
+                                 within_handshake_rate() && asks_for_websocket() &&
+                                 comes_from_allowed_origin();
+  if (!may_say_who_it_is) return;
+  const bool says_nothing = !credential_ && credential_.error() == auth::CredentialsError::Missing;
+  if (says_nothing && identity_.route->first_message) {
+    if (within_address_connections()) listen();
+  } else if (authenticates(credential_) && is_allowed() && within_address_connections() &&
+             within_subject_connections()) {
+    proceed();
   }
 }
 
-bool Admission::form_is_good(const proxy::RequestHead& head) {
-  target_text_ = head.target;
+bool Admission::form_is_good() {
+  target_text_ = head_.target;
   auto target = proxy::parse_target(target_text_);
   if (!target) return refuse(Refusal::AmbiguousPath), false;
   target_ = std::move(*target);
   // A body would be read as frames by one side and as a body by the other.
-  if (head.has_body && head.fields.find("Upgrade")) {
+  if (head_.has_body && head_.fields.find("Upgrade")) {
     return refuse(Refusal::UpgradeWithBody), false;
   }
   return true;
@@ -119,10 +130,10 @@ bool Admission::has_room() {
   return true;
 }
 
-bool Admission::finds_route(const proxy::RequestHead& head, RouteMatch& match) {
-  match = find_route(*policy_, *head.fields.find("Host"), target_.path);
-  identity_.route = match.route;
-  if (!match.route) return refuse(Refusal::NoRoute), false;
+bool Admission::finds_route() {
+  match_ = find_route(*policy_, *head_.fields.find("Host"), target_.path);
+  identity_.route = match_.route;
+  if (!match_.route) return refuse(Refusal::NoRoute), false;
   return true;
 }
 
@@ -136,33 +147,28 @@ bool Admission::within_handshake_rate() {
   return refuse(Refusal::HandshakeRate, {}, 0, wait), false;
 }
 
-bool Admission::asks_for_websocket(const proxy::RequestHead& head) {
-  auto key = proxy::check_upgrade(head);
+bool Admission::asks_for_websocket() {
+  auto key = proxy::check_upgrade(head_);
   if (!key) return refuse(refusal_of(key.error())), false;
   key_ = std::move(*key);
-  if (!auth::parse_subprotocols(views_of(head.fields))) {
-    return refuse(Refusal::BadSubprotocols), false;
-  }
+  if (!auth::parse_subprotocols(fields_)) return refuse(Refusal::BadSubprotocols), false;
   return true;
 }
 
-bool Admission::knows_client(const proxy::RequestHead& head, const RouteMatch& match) {
-  const auto& route = *identity_.route;
-  auto fields = views_of(head.fields);
-  HandshakeRequest request{*head.fields.find("Host"), target_.path, target_.raw_query, fields};
-  auto credential = find_credential(route, request);
-  if (auto origin = check_origin(route, request, credential); !origin) {
-    return deny(origin.error()), false;
-  }
-  auto principal = authenticate(route, credential, wall_time(host_.loop().timers()));
+bool Admission::comes_from_allowed_origin() {
+  credential_ = find_credential(*identity_.route, request());
+  auto origin = check_origin(*identity_.route, request(), credential_);
+  if (!origin) return deny(origin.error()), false;
+  return true;
+}
+
+bool Admission::authenticates(const FoundCredential& credential) {
+  auto principal = authenticate(*identity_.route, credential, wall_time(host_.loop().timers()));
   if (!principal) return deny(principal.error()), false;
   principal_ = std::move(*principal);
   identity_.subject = principal_.subject;
   mark_ = host_.revocations().mark_of(principal_);
   if (revoked()) return refuse(Refusal::Revoked), false;
-  if (auto allowed = check_allow(route, principal_, match.captures); !allowed) {
-    return deny(allowed.error()), false;
-  }
   return true;
 }
 
@@ -170,18 +176,31 @@ bool Admission::revoked() {
   return host_.revocations().meets(principal_.subject, mark_, wall_time(host_.loop().timers()));
 }
 
-bool Admission::within_connection_counts() {
+bool Admission::is_allowed() {
+  auto allowed = check_allow(*identity_.route, principal_, match_.captures);
+  if (!allowed) return deny(allowed.error()), false;
+  return true;
+}
+
+bool Admission::within_address_connections() {
   const auto& route = *identity_.route;
-  auto of_address =
+  auto count =
       host_.ledger().count_address(route.index, identity_.address, route.ip_limits.connections_max);
-  if (!of_address) return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections), false;
-  holdings_.of_address = std::move(*of_address);
-  auto of_subject = host_.ledger().count_subject(route.index, principal_.subject,
-                                                 route.subject_limits.connections_max);
-  if (!of_subject) {
+  if (!count) {
+    return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections), false;
+  }
+  holdings_.of_address = std::move(*count);
+  return true;
+}
+
+bool Admission::within_subject_connections() {
+  const auto& route = *identity_.route;
+  auto count = host_.ledger().count_subject(route.index, principal_.subject,
+                                            route.subject_limits.connections_max);
+  if (!count) {
     return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections), false;
   }
-  holdings_.of_subject = std::move(*of_subject);
+  holdings_.of_subject = std::move(*count);
   return true;
 }
 
@@ -190,13 +209,71 @@ void Admission::exceed(Refusal refusal, AuditedLimit limit) {
   refuse(refusal);
 }
 
+// --- a client that has its 101 before the backend is asked ---
+
+void Admission::accept() {
+  accepted_ = true;
+  subprotocol_ = select_subprotocol(head_.fields, *identity_.route);
+  transport_->write(proxy::write_switching_protocols(key_, subprotocol_));
+}
+
+void Admission::listen() {
+  accept();
+  state_ = State::Listening;
+  deadline_.arm(*identity_.route->first_message);
+  AcceptedClient::Observer& observer = *this;
+  client_ = std::make_unique<AcceptedClient>(std::move(transport_), true, host_.loop().timers(),
+                                             host_.loop().flushes(), observer);
+  client_->start(std::exchange(early_octets_, {}));
+}
+
+void Admission::on_first_message(const proxy::Message& message) {
+  std::optional<std::string_view> token;
+  if (message.opcode == proxy::Opcode::Text) token = host_.envelopes().read_auth(message.payload);
+  FoundCredential credential = std::unexpected(auth::CredentialsError::Malformed);
+  if (token) credential = in_first_message(*identity_.route, *token);
+  if (!authenticates(credential)) return;
+  client_->tell(authenticated_answer(principal_.subject, principal_.good_until));
+  state_ = State::Heard;
+  deadline_.arm(proxy::Duration::zero());
+}
+
+void Admission::on_heard() {
+  head_at_ = now();
+  if (!is_allowed() || !within_subject_connections()) return;
+  auto released = std::exchange(client_, nullptr)->release();
+  transport_ = std::move(released.transport);
+  early_octets_ = std::move(released.unread);
+  transport_->observe(*this);
+  transport_->set_reading(early_octets_.size() <= early_octets_max);
+  deadline_.arm(policy_->handshake_timeout);
+  proceed();
+}
+
+void Admission::on_client_ending(const proxy::Ending& ending) {
+  if (state_ == State::Answered) return;
+  const bool left = ending.cause == proxy::Ending::Cause::Closed ||
+                    ending.cause == proxy::Ending::Cause::Vanished;
+  if (left) {
+    record_refusal(0, row_of(Refusal::ClientLeft).name);
+  } else {
+    record_refusal(row_of(Refusal::Malformed).http_status,
+                   name_of(ending, proxy::Relay::Side::Client),
+                   static_cast<std::uint16_t>(ending.close.code));
+  }
+  deadline_.disarm();
+  holdings_.of_address = {};
+  state_ = State::Answered;
+}
+
+// --- the backend ---
+
 // What this instance counts has room. Where all of them count together, they are asked.
-void Admission::proceed(proxy::RequestHead head) {
+void Admission::proceed() {
   const auto& route = *identity_.route;
   const auto& limits = route.subject_limits;
-  if (limits.scope == Scope::Instance || limits.connections_max == 0) return open(head);
+  if (limits.scope == Scope::Instance || limits.connections_max == 0) return open();
   state_ = State::Counting;
-  head_ = std::make_unique<proxy::RequestHead>(std::move(head));
   Counting::Asker& asker = *this;
   holdings_.of_subject_everywhere = host_.counting().count(
       asker, shared_key(route.key, principal_.subject), limits.connections_max);
@@ -206,17 +283,22 @@ void Admission::proceed(proxy::RequestHead head) {
 void Admission::on_counted(bool within) {
   if (state_ != State::Counting) return;
   if (!within) return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections);
-  open(*head_);
+  open();
 }
 
-void Admission::open(const proxy::RequestHead& head) {
-  identity_.route->backend ? dial(head) : serve(head);
+void Admission::open() {
+  if (identity_.route->refuse_with_close && !accepted_) accept();
+  if (identity_.route->backend) return dial();
+  admit({}, accepted_ ? subprotocol_ : select_subprotocol(head_.fields, *identity_.route), nullptr,
+        {});
 }
 
-void Admission::dial(const proxy::RequestHead& head) {
+void Admission::dial() {
   const auto& backend = *identity_.route->backend;
-  auto request = make_backend_request(head, target_, *identity_.route, principal_,
-                                      {identity_.id_text(), identity_.address, peer_trusted_});
+  auto request = make_backend_request(
+      head_, target_, *identity_.route, principal_,
+      {identity_.id_text(), identity_.address, peer_trusted_},
+      accepted_ ? std::optional<std::string_view>(subprotocol_) : std::nullopt);
   if (request.claims_octets_left_out > 0) {
     host_.audit().claims_left_out(identity_.audited(), request.claims_octets_left_out);
   }
@@ -231,13 +313,14 @@ void Admission::dial(const proxy::RequestHead& head) {
 // come in the same one as the client's end or the deadline did: it comes too late.
 void Admission::on_upgraded(proxy::Upgraded upgraded) {
   if (state_ != State::Dialling) return;
-  admit(identity_.route->backend->servers[upgraded.server].text, upgraded.subprotocol,
-        std::move(upgraded.transport), std::move(upgraded.early_octets));
-}
-
-// Where there is no backend to ask.
-void Admission::serve(const proxy::RequestHead& head) {
-  admit({}, select_subprotocol(head.fields, *identity_.route), nullptr, {});
+  const auto& server = identity_.route->backend->servers[upgraded.server].text;
+  // The client speaks what it has been told: one that speaks nothing is another, too.
+  if (accepted_ && upgraded.subprotocol != subprotocol_) {
+    failed_server_ = server;
+    return refuse(Refusal::BackendWrong);
+  }
+  admit(server, upgraded.subprotocol, std::move(upgraded.transport),
+        std::move(upgraded.early_octets));
 }
 
 void Admission::admit(std::string_view server, std::string_view subprotocol,
@@ -253,7 +336,7 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
   host_.counters().answered(101);
   host_.counters().handshakes.observe(now() - head_at_);
   holdings_.connection.established();
-  transport_->write(proxy::write_switching_protocols(key_, subprotocol));
+  if (!accepted_) transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
   host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), std::move(principal_),
                      mark_, target_.path, std::move(transport_), std::move(backend),
@@ -271,6 +354,10 @@ void Admission::on_deadline() {
   switch (state_) {
     case State::Reading:
       return refuse(Refusal::HeadTooSlow);
+    case State::Listening:
+      return refuse(Refusal::FirstMessageTooSlow);
+    case State::Heard:
+      return on_heard();
     case State::Counting:
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
@@ -289,7 +376,7 @@ void Admission::on_gone(proxy::TransportError) {
 }
 
 void Admission::drain() {
-  if (state_ == State::Reading || state_ == State::Counting) refuse(Refusal::Draining);
+  if (state_ < State::Dialling) refuse(Refusal::Draining);
 }
 
 void Admission::give_way() {
@@ -303,23 +390,51 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
                        std::chrono::milliseconds retry_after) {
   const auto& row = row_of(refusal);
   if (status == 0) status = row.http_status;
-  record_refusal(status, reason.empty() ? row.name : reason);
+  const auto code = close_code_of(status, refusal);
+  if (code && !accepted_ && may_be_told_by_close()) accept();
+  record_refusal(status, reason.empty() ? row.name : reason,
+                 accepted_ ? static_cast<std::uint16_t>(*code) : std::uint16_t{0});
   host_.loop().retire(std::move(backend_));
   holdings_.of_address = {};
   holdings_.of_subject = {};
   holdings_.of_subject_everywhere.reset();
   state_ = State::Answered;
+  if (accepted_) {
+    const auto why = refusal == Refusal::Draining ? host_.drain_reason() : std::string();
+    return send_away(*code, why.empty() ? proxy::reason_phrase(status) : why);
+  }
   transport_->set_reading(true);
   transport_->write(write_answer(status, retry_after));
   transport_->finish();
   deadline_.arm(linger_max);
 }
 
-void Admission::record_refusal(int status, std::string_view reason) {
+// The route is known, says so, and the client can be answered with a 101.
+bool Admission::may_be_told_by_close() {
+  if (!identity_.route || !identity_.route->refuse_with_close) return false;
+  auto key = proxy::check_upgrade(head_);
+  if (!key) return false;
+  key_ = std::move(*key);
+  return true;
+}
+
+// The closing handshake has its own deadlines.
+void Admission::send_away(proxy::StatusCode code, std::string_view reason) {
+  deadline_.disarm();
+  if (!client_) {
+    AcceptedClient::Observer& observer = *this;
+    client_ = std::make_unique<AcceptedClient>(std::move(transport_), false, host_.loop().timers(),
+                                               host_.loop().flushes(), observer);
+    client_->start(std::exchange(early_octets_, {}));
+  }
+  client_->close(code, reason);
+}
+
+void Admission::record_refusal(int status, std::string_view reason, std::uint16_t code) {
   host_.counters().answered(status);
   host_.counters().refusals.add(reason);
-  host_.refusals().refused({identity_.audited(), reason, status, target_.path, failed_server_},
-                           now());
+  host_.refusals().refused(
+      {identity_.audited(), reason, status, code, target_.path, failed_server_}, now());
 }
 
 void Admission::record_limit(AuditedLimit limit) {

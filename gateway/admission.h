@@ -1,5 +1,7 @@
-// A client before its 101: its head is read, every question of the contract is asked in the
-// contract's order, the backend is dialled. It ends in an Admitted client or in one refusal.
+// A client before it is a session: its head is read, every question of the contract is asked in the
+// contract's order, the backend is dialled. It ends in an Admitted client or in one refusal. It has
+// its 101 at the end, or before the backend is asked where the contract says so: where its first
+// message has to say who it is, or a refusal is to be a Close.
 #pragma once
 
 #include <list>
@@ -7,10 +9,13 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "gateway/accepted_client.h"
 #include "gateway/audit.h"
 #include "gateway/connection_id.h"
 #include "gateway/counting.h"
+#include "gateway/envelope.h"
 #include "gateway/identity_fields.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
@@ -62,7 +67,8 @@ struct AdmittedClient {
 
 class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
-                        private Counting::Asker {
+                        private Counting::Asker,
+                        private AcceptedClient::Observer {
  public:
   // What an admission needs of its worker.
   class Host {
@@ -74,6 +80,8 @@ class Admission final : private proxy::Transport::Observer,
     virtual const Revocations& revocations() = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
+    virtual std::string drain_reason() = 0;  // of a Close frame
+    virtual EnvelopeReader& envelopes() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;
@@ -102,44 +110,58 @@ class Admission final : private proxy::Transport::Observer,
 
  private:
   // Reading:    the head is awaited.
+  // Listening:  the client has its 101, and its first message is awaited.
+  // Heard:      that was good; the next questions are asked when its octets have been read.
   // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
   // Answered:   a refusal is written; what the client still sends is read and dropped, so that it
   //             sees the answer and not a reset.
   // Done:       the host has been told.
-  enum class State : std::uint8_t { Reading, Counting, Dialling, Answered, Done };
+  enum class State : std::uint8_t { Reading, Listening, Heard, Counting, Dialling, Answered, Done };
 
   void on_octets(std::string_view octets) override;
   void on_sent() override {}
   void on_gone(proxy::TransportError error) override;
   void on_upgraded(proxy::Upgraded upgraded) override;
   void on_upgrade_failed(const proxy::UpgradeFailure& why) override;
+  void on_first_message(const proxy::Message& message) override;
+  void on_client_ending(const proxy::Ending& ending) override;
+  void on_client_gone() override { finish(); }
 
   void on_head();
-  // The steps of on_head() in their order; true: the next may be asked.
-  bool form_is_good(const proxy::RequestHead& head);
+  void on_heard();
+  // The questions in their order; true: the next may be asked.
+  bool form_is_good();
   bool has_room();
-  bool finds_route(const proxy::RequestHead& head, RouteMatch& match);
+  bool finds_route();
   bool within_handshake_rate();
-  bool asks_for_websocket(const proxy::RequestHead& head);
+  bool asks_for_websocket();
+  bool comes_from_allowed_origin();
+  bool authenticates(const FoundCredential& credential);
   bool revoked();
-  bool knows_client(const proxy::RequestHead& head, const RouteMatch& match);
-  bool within_connection_counts();
+  bool is_allowed();
+  bool within_address_connections();
+  bool within_subject_connections();
   void exceed(Refusal refusal, AuditedLimit limit);
-  void proceed(proxy::RequestHead head);
+
+  bool may_be_told_by_close();
+  void accept();
+  void listen();
+  void proceed();
   void on_counted(bool within) override;
-  void open(const proxy::RequestHead& head);
-  void dial(const proxy::RequestHead& head);
-  void serve(const proxy::RequestHead& head);
+  void open();
+  void dial();
   void admit(std::string_view server, std::string_view subprotocol,
              std::unique_ptr<proxy::Transport> backend, std::string early_from_backend);
 
+  HandshakeRequest request();
   void on_deadline();
   proxy::MonotonicTime now() { return host_.loop().timers().now().monotonic; }
   void deny(const Denied& denied);
   void refuse(Refusal refusal, std::string_view reason = {}, int status = 0,
               std::chrono::milliseconds retry_after = retry_after_default);
-  void record_refusal(int status, std::string_view reason);
+  void send_away(proxy::StatusCode code, std::string_view reason);
+  void record_refusal(int status, std::string_view reason, std::uint16_t code = 0);
   void record_limit(AuditedLimit limit);
   void finish();
 
@@ -153,11 +175,18 @@ class Admission final : private proxy::Transport::Observer,
   Holdings holdings_;
   std::unique_ptr<proxy::Transport> transport_;
   proxy::HeadParser parser_;
-  proxy::MonotonicTime head_at_{};  // when it was complete
+  proxy::MonotonicTime head_at_{};  // when it was complete, or the first message was
+  proxy::RequestHead head_;
+  std::vector<auth::Field> fields_;  // of head_
   proxy::Target target_;
-  std::string target_text_;                   // target_ has views into it
-  std::string key_;                           // Sec-WebSocket-Key
-  std::unique_ptr<proxy::RequestHead> head_;  // while Counting
+  std::string target_text_;  // target_ has views into it
+  RouteMatch match_;         // and views of that
+  std::string key_;          // Sec-WebSocket-Key
+  FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
+  bool accepted_ = false;                   // it has its 101, and it selects:
+  std::string subprotocol_;                 // empty: none
+  std::unique_ptr<AcceptedClient> client_;  // instead of transport_, where it has its 101 and
+                                            // is listened to, or sent away
   auth::Principal principal_;
   Revocations::Mark mark_;
   std::string early_octets_;

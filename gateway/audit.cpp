@@ -83,11 +83,17 @@ void Audit::connection_opened(const ConnectionOpened& event) {
 void Audit::connection_refused(const ConnectionRefused& event) {
   const LogLevel level = level_of(event.status);
   if (!log_.enabled(level)) return;
-  write(log_, level, "connection_refused", event.connection,
-        {{"reason", event.reason},
-         {"status", event.status},
-         {"path", event.path},
-         {"detail", event.detail}});
+  const LogField reason("reason", event.reason);
+  const LogField status("status", event.status);
+  const LogField path("path", event.path);
+  const LogField detail("detail", event.detail);
+  constexpr std::string_view name = "connection_refused";
+  if (event.code == 0) {
+    write(log_, level, name, event.connection, {reason, status, path, detail});
+  } else {
+    write(log_, level, name, event.connection,
+          {reason, status, {"code", event.code}, path, detail});
+  }
 }
 
 void Audit::refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count) {

@@ -33,11 +33,12 @@ struct ConnectionOpened {
   unsigned worker = 0;
 };
 
-// Any answer but 101.
+// Any answer but 101, or a 101 and a Close before there is a session.
 struct ConnectionRefused {
   AuditedConnection connection = {};
   std::string_view reason = {};  // the true one, a word of static life: "bad_signature", "no_route"
   int status = 0;                // what it was answered; 0: nothing could be
+  std::uint16_t code = 0;        // of the Close that said so instead; 0: there was none
   std::string_view path = {};    // decoded, without the query; empty where none was read
   std::string_view detail = {};  // of ours: which server failed and how; never what the client sent
 };

@@ -8,6 +8,7 @@
 
 #include "auth/permissions.h"
 #include "auth/room_name.h"
+#include "gateway/policy_values.h"
 #include "gateway/refusal.h"
 #include "gateway/token_fault.h"
 #include "gateway/utf8_text.h"
@@ -116,23 +117,29 @@ class Explainer {
   Explanation explain_route(const RouteMatch& match, const std::string& host,
                             const proxy::Target& target) {
     const Route& route = *match.route;
+    refuses_by_close_ = route.refuse_with_close;
     Handshake handshake;
     handshake.query = target.raw_query;
     if (question_.origin) handshake.fields.push_back({"origin", *question_.origin});
+    const Place* place = nullptr;
     if (question_.token) {
-      if (const Place* place = place_for(route, *question_.token)) {
-        handshake.carry(*place, *question_.token);
-      } else {
-        line("token", "not looked at: no authenticator of the route reads one");
-      }
+      place = place_for(route, *question_.token);
+      if (!place) line("token", "not looked at: no authenticator of the route reads one");
     }
+    if (place) handshake.carry(*place, *question_.token);
     const auto fields = handshake.views();
     const HandshakeRequest request{host, target.path, handshake.query, fields};
-    const FoundCredential credential = find_credential(route, request);
+    FoundCredential credential = find_credential(route, request);
     auto origin = check_origin(route, request, credential);
     explain_origin(route, credential, origin);
     if (!origin) {
       return verdict(origin.error());
+    }
+    if (!credential && credential.error() == auth::CredentialsError::Missing &&
+        route.first_message) {
+      refuses_by_close_ = true;
+      if (!place) return explain_silence(route);
+      credential = in_first_message(route, *question_.token);
     }
     auto principal = authenticate(route, credential, now_);
     explain_credential(route, credential, principal);
@@ -145,6 +152,13 @@ class Explainer {
       return verdict(allowed.error());
     }
     return question_.room ? explain_room(match, *principal) : allow();
+  }
+
+  Explanation explain_silence(const Route& route) {
+    line("credential", fmt::format("none: the client has its 101, and {} for a first message that "
+                                   "has one",
+                                   show_duration(*route.first_message)));
+    return verdict(Refusal::FirstMessageTooSlow);
   }
 
   Explanation explain_room(const RouteMatch& match, const auth::Principal& principal) {
@@ -297,13 +311,16 @@ class Explainer {
     return {false, fmt::format("deny {}\n{}", code, lines_)};
   }
 
-  // The status that the client gets and the reason as the log has it.
+  // The status that the client gets, or the code of its Close, and the reason as the log has it.
   Explanation verdict(Refusal refusal) { return verdict(refusal, row_of(refusal).name); }
   Explanation verdict(const Denied& denied) {
     return verdict(refusal_of(denied.denial), denied.reason());
   }
   Explanation verdict(Refusal refusal, std::string_view reason) {
-    return {false, fmt::format("deny {} {}\n{}", row_of(refusal).http_status, reason, lines_)};
+    const int status = row_of(refusal).http_status;
+    const auto code = refuses_by_close_ ? close_code_of(status, refusal) : std::nullopt;
+    return {false,
+            fmt::format("deny {} {}\n{}", code ? static_cast<int>(*code) : status, reason, lines_)};
   }
 
   std::string at(int number, std::string_view what) const {
@@ -318,6 +335,7 @@ class Explainer {
   const Question& question_;
   auth::WallTime now_;
   std::string lines_;
+  bool refuses_by_close_ = false;
 };
 
 }  // namespace

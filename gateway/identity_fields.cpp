@@ -83,7 +83,8 @@ std::string joined(const std::vector<std::string>& subprotocols) {
 
 BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy::Target& target,
                                     const Route& route, const auth::Principal& principal,
-                                    const Client& client) {
+                                    const Client& client,
+                                    std::optional<std::string_view> selected) {
   constexpr std::size_t own_octets = 256;  // of our fields, but for what varies in length
   const auto forwarded = forwarded_of(head, target, route);
   BackendRequest request;
@@ -93,7 +94,11 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
   if (!forwarded.query.empty() || had_empty_query) {
     upgrade.target.append("?").append(forwarded.query);
   }
-  upgrade.subprotocols = offered_subprotocols(forwarded.fields, route);
+  if (!selected) {
+    upgrade.subprotocols = offered_subprotocols(forwarded.fields, route);
+  } else if (!selected->empty()) {
+    upgrade.subprotocols.emplace_back(*selected);
+  }
 
   const auto claims =
       auth::base64url_encode(route.forward_claims ? principal.claims.to_json(*route.forward_claims)

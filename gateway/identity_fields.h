@@ -2,6 +2,7 @@
 // credentials and without anything that could pass for ours, then ours (CONTRACT section 3).
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,8 +27,11 @@ struct BackendRequest {
   std::size_t claims_octets_left_out = 0;  // 0: they are in it
 };
 
+// `selected`: the one subprotocol that the client has been answered with, empty for none; where it
+// has not been answered yet (no value), all that may be offered are.
 BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy::Target& target,
                                     const Route& route, const auth::Principal& principal,
-                                    const Client& client);
+                                    const Client& client,
+                                    std::optional<std::string_view> selected = std::nullopt);
 
 }  // namespace gateway

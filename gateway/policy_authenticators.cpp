@@ -29,6 +29,8 @@ constexpr std::size_t subject_prefix_octets_max = 128;
 constexpr std::size_t places_max = 16;
 constexpr std::size_t place_name_octets_max = 128;
 constexpr std::size_t path_octets_max = 4096;
+constexpr Milliseconds first_message_min = 100ms;
+constexpr Milliseconds first_message_max = 10min;
 constexpr Milliseconds leeway_max = 10min;
 constexpr Milliseconds lifetime_max = 24h * 366;
 
@@ -311,15 +313,15 @@ ParsedName parse_parameter(std::string_view text) {
   return std::string(text);
 }
 
-struct PlaceDraft {
+struct Places {
   std::vector<Place> places;
+  std::optional<Milliseconds> first_message;
 };
 
-Key<PlaceDraft> place(std::string name, Place::Kind kind, std::string what,
-                      ParsedName (*parse)(std::string_view)) {
+Key<Places> place(std::string name, Place::Kind kind, std::string what,
+                  ParsedName (*parse)(std::string_view)) {
   auto type = parsed<std::string>(std::move(what), parse);
-  auto read = [kind, read = type.read](PolicyReader& reader, const YamlEntry& entry,
-                                       PlaceDraft& into) {
+  auto read = [kind, read = type.read](PolicyReader& reader, const YamlEntry& entry, Places& into) {
     auto name = read(reader, entry.value);
     if (name && name->size() > place_name_octets_max) {
       reader.wrong(entry.value.mark, fmt::format("over {} octets", place_name_octets_max));
@@ -327,32 +329,39 @@ Key<PlaceDraft> place(std::string name, Place::Kind kind, std::string what,
       into.places.push_back({kind, std::move(*name)});
     }
   };
-  return key<PlaceDraft>(std::move(name), type.name, "", read);
+  return key<Places>(std::move(name), type.name, "", read);
 }
 
-const std::vector<Key<PlaceDraft>>& place_keys() {
-  static const std::vector<Key<PlaceDraft>> keys = {
+void read_first_message(PolicyReader& reader, const YamlEntry& entry, Places& into) {
+  into.first_message = duration(first_message_min, first_message_max).read(reader, entry.value);
+  if (into.first_message) into.places.push_back({Place::Kind::FirstMessage, {}});
+}
+
+const std::vector<Key<Places>>& place_keys() {
+  static const std::vector<Key<Places>> keys = {
       place("header", Place::Kind::Header, "the name of a field with 'Bearer <token>'",
             parse_field),
       place("subprotocol", Place::Kind::Subprotocol,
             "what stands before the token in a subprotocol", parse_subprotocol_prefix),
       place("cookie", Place::Kind::Cookie, "the name of a cookie", parse_cookie),
       place("query", Place::Kind::Query, "the name of a query parameter", parse_parameter),
-      not_built<PlaceDraft>("first_message"),
-      not_built<PlaceDraft>("ticket"),
+      key<Places>("first_message", duration(first_message_min, first_message_max).name, "",
+                  read_first_message),
+      not_built<Places>("ticket"),
   };
   return keys;
 }
 
-std::vector<Place> read_places(PolicyReader& reader, const YamlNode& node) {
-  std::vector<Place> places;
+Places read_places(PolicyReader& reader, const YamlNode& node) {
+  Places all;
+  auto& places = all.places;
   if (node.kind != YamlNode::Kind::Sequence || node.items.empty() ||
       node.items.size() > places_max) {
     reader.unexpected(node, fmt::format("a list of 1 to {} places", places_max));
-    return places;
+    return all;
   }
   for (const YamlNode& item : node.items) {
-    PlaceDraft draft;
+    Places draft;
     if (!read_keys(reader, item, place_keys(), draft)) {
       continue;
     }
@@ -360,6 +369,7 @@ std::vector<Place> read_places(PolicyReader& reader, const YamlNode& node) {
       reader.fault(item.mark, "expected exactly one place: write each as its own item of the list");
       continue;
     }
+    if (draft.first_message) all.first_message = draft.first_message;
     for (Place& found : draft.places) {
       if (std::find(places.begin(), places.end(), found) != places.end()) {
         reader.fault(item.mark, "this place stands here twice");
@@ -367,7 +377,7 @@ std::vector<Place> read_places(PolicyReader& reader, const YamlNode& node) {
       places.push_back(std::move(found));
     }
   }
-  return places;
+  return all;
 }
 
 // --- the whole ---
@@ -377,7 +387,7 @@ struct Draft {
   std::string subject_prefix;
   std::optional<Jwt> jwt;
   bool anonymous = false;
-  std::optional<std::vector<Place>> places;
+  std::optional<Places> credentials;
 };
 
 void read_jwt(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
@@ -403,7 +413,7 @@ const std::vector<Key<Draft>>& authenticator_keys() {
       not_built<Draft>("session"),
       key<Draft>("credentials", "a list of places", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
-                   draft.places = read_places(reader, entry.value);
+                   draft.credentials = read_places(reader, entry.value);
                  }),
   };
   return keys;
@@ -446,9 +456,10 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
     authenticator->key_sources = std::move(jwt.key_sources);
     authenticator->signing_secret = std::move(jwt.signing_secret);
     // What RFC 6750 section 2.1 has every client do.
-    authenticator->places = draft.places
-                                ? std::move(*draft.places)
-                                : std::vector<Place>{{Place::Kind::Header, "authorization"}};
+    Places places{{{Place::Kind::Header, "authorization"}}, {}};
+    if (draft.credentials) places = std::move(*draft.credentials);
+    authenticator->places = std::move(places.places);
+    authenticator->first_message = places.first_message;
   }
   return authenticator;
 }

@@ -197,7 +197,7 @@ void Worker::check_drained() {
   on_drained_();
 }
 
-std::string Worker::drain_reason() const {
+std::string Worker::drain_reason() {
   return fmt::format("retry_after_ms={}", proxy::random_number() % retry_after_ms_max);
 }
 

@@ -81,6 +81,8 @@ class Worker final : private proxy::Listener::Observer,
   Counting& counting() override { return counting_; }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return draining_; }
+  std::string drain_reason() override;
+  EnvelopeReader& envelopes() override { return reader_; }
   Audit& audit() override { return audit_; }
   RefusalSampler& refusals() override { return refusals_; }
   WorkerCounters& counters() override { return counters_; }
@@ -94,7 +96,6 @@ class Worker final : private proxy::Listener::Observer,
   void on_second();
   void on_drain();
   void check_drained();
-  std::string drain_reason() const;
 
   unsigned index_;
   std::shared_ptr<const Policy> policy_;

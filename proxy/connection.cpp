@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cassert>
 #include <utility>
 
 #include "proxy/frame_writer.h"
@@ -306,6 +307,17 @@ void Connection::on_held_due() {
 void Connection::resume() {
   bool held = held_ && held_->due.armed() && held_->undecided == Undecided::Message;
   if (held) held_->due.arm(Duration::zero());
+}
+
+Connection::Released Connection::release() {
+  assert(state_ == State::Open && held_ && held_->due.armed() &&
+         held_->undecided == Undecided::Message);
+  write_outbox();
+  state_ = State::Gone;
+  heartbeat_.disarm();
+  patience_.disarm();
+  held_->due.disarm();
+  return {std::move(transport_), std::move(held_->octets)};
 }
 
 bool Connection::control_frames_flood() {

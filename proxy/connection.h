@@ -113,6 +113,15 @@ class Connection final : private Transport::Observer, private FlushList::Member 
 
   void close(StatusCode code, std::string_view reason);
 
+  // Gives up a peer one of whose messages is held: its transport, with all that was sent to it on
+  // its way, and what has been read behind that message. The observer is not called any more; the
+  // connection is to be destroyed.
+  struct Released {
+    std::unique_ptr<Transport> transport;
+    std::string unread;
+  };
+  Released release();
+
   // Off while the other side is congested: what this peer sends waits in the kernel, and since its
   // silence is then ours, no Pong is due.
   void set_reading(bool on) { set_paused(Pause::PeerCongested, !on); }

@@ -404,3 +404,41 @@ TEST_SUITE("explain of rooms") {
     CHECK(line(explanation, "room") == "(none)");
   }
 }
+
+TEST_SUITE("explaining what is told by a Close") {
+  std::string explained(std::string_view path, std::optional<std::string> its = {}) {
+    auto loaded = parse_policy("policy.yaml",
+                               R"(version: 1
+listen: [ { address: 127.0.0.1:8080 } ]
+authenticators:
+  users:
+    jwt: { issuer: https://id.example.com/, audience: any, algorithms: [HS256],
+           keys: [ { secret: "a secret of at least thirty-two octets" } ] }
+    credentials: [ { first_message: 5s } ]
+  fields:
+    jwt: { issuer: https://id.example.com/, audience: any, algorithms: [HS256],
+           keys: [ { secret: "a secret of at least thirty-two octets" } ] }
+backends: { chat: { servers: [ws://127.0.0.1:9001] } }
+routes:
+  - { path: /first, authenticate: [users], backend: chat, allow: { claim: plan, equals: pro } }
+  - { path: /close, authenticate: [fields], backend: chat, refuse_with: close }
+)",
+                               [](const std::string&) { return std::nullopt; });
+    REQUIRE(loaded);
+    return explain(*loaded->policy, question(std::string(path), std::move(its)), now).text;
+  }
+
+  TEST_CASE("a first message is a place for a token, and its absence a Close") {
+    CHECK(explained("/first", of_users(R"(,"plan":"pro")")).starts_with("allow\n"));
+    CHECK(explained("/first", of_users("")).starts_with("deny 4403 not_allowed\n"));
+    CHECK(explained("/first", of_users("", -7200, -3600)).starts_with("deny 4401 expired\n"));
+    const auto silent = explained("/first");
+    CHECK(silent.starts_with("deny 4408 first_message_too_slow\n"));
+    CHECK(silent.contains("the client has its 101, and 5s for a first message that has one"));
+  }
+
+  TEST_CASE("refuse_with: close makes a code of the status") {
+    CHECK(explained("/close", of_users("")).starts_with("allow\n"));
+    CHECK(explained("/close").starts_with("deny 4401 credential_missing\n"));
+  }
+}

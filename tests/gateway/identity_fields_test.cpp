@@ -29,6 +29,8 @@ struct Fixture {
   auth::Principal principal;
   gateway::Client client{"c0ffee", *proxy::IpAddress::parse("192.0.2.7"), false};
 
+  std::optional<std::string_view> selected;  // the subprotocol that the client has been told
+
   Fixture() {
     head.fields.add("Host", "chat.example.com:8080");
     principal.subject = "alice";
@@ -41,7 +43,7 @@ struct Fixture {
   gateway::BackendRequest make() {
     auto target = proxy::parse_target(target_text);
     REQUIRE(target);
-    return make_backend_request(head, *target, route, principal, client);
+    return make_backend_request(head, *target, route, principal, client, selected);
   }
   // All values of a field, by its name with case and '_' folded as a careless backend might.
   static std::vector<std::string> values(const gateway::BackendRequest& request,
@@ -163,6 +165,16 @@ TEST_SUITE("what goes on to the backend") {
     auto request = make();
     CHECK(request.upgrade.target == "/chat?token=secret");
     CHECK(values(request, "Authorization") == Values{"Bearer secret"});
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "a client that has been told its subprotocol has no other") {
+    head.fields.add("Sec-WebSocket-Protocol", "a, b, bearer.x");
+    selected = "b";
+    CHECK(make().upgrade.subprotocols == Values{"b"});
+    CHECK(values(make(), "sec-websocket-protocol") == Values{"b"});
+    selected = "";
+    CHECK(make().upgrade.subprotocols.empty());
+    CHECK(values(make(), "sec-websocket-protocol").empty());
   }
 
   TEST_CASE_FIXTURE(Fixture,

@@ -465,3 +465,28 @@ TEST_SUITE("warnings of a policy") {
           "policy.yaml:4:81: 'handshake_timeout' ends a handshake before this does");
   }
 }
+
+TEST_SUITE("how long a connection lasts") {
+  TEST_CASE("the defaults are the contract's") {
+    const auto route = loaded(minimal()).policy->routes.at(0);
+    CHECK(route.lifetime.warn == 30s);
+    CHECK(route.lifetime.grace == 0s);
+    CHECK(route.lifetime.session_max == 24h);
+    CHECK_FALSE(route.refuse_with_close);
+    CHECK_FALSE(route.first_message);
+  }
+
+  TEST_CASE("what the policy says is what holds; of several first messages the shortest") {
+    auto result = load_policy(in_corpus("good/lifetime.yaml"), environment_of({}));
+    REQUIRE(result);
+    const auto& routes = result->policy->routes;
+    CHECK(routes.at(0).lifetime.warn == 1min);
+    CHECK(routes.at(0).lifetime.grace == 5s);
+    CHECK(routes.at(0).lifetime.session_max == 12h);
+    CHECK(routes.at(0).refuse_with_close);
+    CHECK(routes.at(0).first_message == 500ms);
+    CHECK(routes.at(1).first_message == 5s);
+    CHECK(routes.at(1).lifetime.warn == 0s);
+    CHECK(routes.at(1).lifetime.grace == 1h);
+  }
+}
