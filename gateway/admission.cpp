@@ -155,6 +155,10 @@ bool Admission::asks_for_websocket() {
   return true;
 }
 
+HandshakeRequest Admission::request() {
+  return {*head_.fields.find("Host"), target_.path, target_.raw_query, fields_};
+}
+
 bool Admission::comes_from_allowed_origin() {
   credential_ = find_credential(*identity_.route, request());
   auto origin = check_origin(*identity_.route, request(), credential_);

@@ -86,6 +86,8 @@ std::string_view name_of(Denial denial) {
       return "token_refused";
     case Denial::NotAllowed:
       return "not_allowed";
+    case Denial::Revoked:
+      return "revoked";
     case Denial::PrincipalChanged:
       return "principal_changed";
   }

@@ -38,6 +38,7 @@ enum class Denial : std::uint8_t {
   TokenRefused,         // 401: token_error says which check
   NotAllowed,           // 403: `allow`
   PrincipalChanged,     // 401: a refresh as another subject, or by another issuer
+  Revoked,              // a refresh with a token that is
 };
 inline constexpr auto last_denial = Denial::NotAllowed;  // of a handshake
 

@@ -243,7 +243,7 @@ void RefusalSampler::message_refused(const MessageRefused& event, Time now) {
 
 void RefusalSampler::token_refreshed(const TokenRefreshed& event, Time now) {
   tick(now);
-  if (refreshes_.take(1)) audit_.token_refreshed(event);
+  if (take(refreshes_, 1)) audit_.token_refreshed(event);
 }
 
 void RefusalSampler::tick(Time now) {

@@ -33,8 +33,11 @@ std::vector<std::string_view> list_message_refusal_reasons() {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(last_room_error); ++i) {
     reasons.push_back(name_of(static_cast<RoomError>(i)));
   }
-  for (const auto denial : {Denial::PrincipalChanged, Denial::NotAllowed}) {  // of a refresh
-    reasons.push_back(Denied{.denial = denial}.reason());
+  for (const auto denial :
+       {Denial::PrincipalChanged, Denial::NotAllowed, Denial::Revoked}) {  // of a refresh
+    Denied denied;
+    denied.denial = denial;
+    reasons.push_back(denied.reason());
   }
   for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
     reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));

@@ -76,6 +76,17 @@ std::vector<std::string_view> list_refusal_reasons() {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
     reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));
   }
+  // Of a client that has its 101 and is no session yet.
+  using proxy::Ending;
+  using proxy::StatusCode;
+  for (const auto& ending :
+       {Ending{Ending::Cause::ProtocolError, {StatusCode::ProtocolError, {}}},
+        Ending{Ending::Cause::ProtocolError, {StatusCode::InvalidPayload, {}}},
+        Ending{Ending::Cause::ProtocolError, {StatusCode::MessageTooBig, {}}},
+        Ending{Ending::Cause::ProtocolError, {StatusCode::PolicyViolation, {}}},
+        Ending{Ending::Cause::NoPong, {}}, Ending{Ending::Cause::Stalled, {}}}) {
+    reasons.push_back(name_of(ending, proxy::Relay::Side::Client));
+  }
   return reasons;
 }
 
@@ -186,6 +197,8 @@ Refusal refusal_of(Denial denial) {
     case Denial::TokenRefused:
     case Denial::PrincipalChanged:
       return Refusal::Unauthorized;
+    case Denial::Revoked:
+      return Refusal::Revoked;
     case Denial::NotAllowed:
       return Refusal::Forbidden;
   }

@@ -236,13 +236,21 @@ void Session::refused(std::string_view reason, std::string_view room) {
 std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_view token) {
   const auto* issuer = issuer_ ? issuer_.get() : issuer_of(authenticator_);
   const auto now = std::chrono::floor<std::chrono::milliseconds>(host_.timers().now().wall);
-  return gateway::authenticate_again(
+  auto principal = gateway::authenticate_again(
       *identity_.route,
       {identity_.subject, issuer ? std::string_view(*issuer) : std::string_view(), authenticator_},
       token, now);
+  const auto& revocations = host_.revocations();
+  if (principal && revocations.meets(principal->subject, revocations.mark_of(*principal), now)) {
+    Denied denied;
+    denied.denial = Denial::Revoked;
+    return std::unexpected(denied);
+  }
+  return principal;
 }
 
 void Session::renew(const auth::Principal& principal, std::size_t rooms_lost) {
+  mark_ = host_.revocations().mark_of(principal);
   lifetime_.renew(principal.good_until, host_.timers().now());
   due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
   host_.refusals().token_refreshed({identity_.audited(), principal.authenticator, rooms_lost},

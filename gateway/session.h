@@ -31,6 +31,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;
+    virtual const Revocations& revocations() = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
     virtual void retire(Session& session) = 0;        // the last call
 
@@ -103,15 +104,15 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   Holdings holdings_;
   const Authenticator* authenticator_;         // the route's; null: of none
   std::unique_ptr<const std::string> issuer_;  // where the authenticator does not name it
-  Lifetime lifetime_;
-  Revocations::Mark mark_;
-  auth::TokenBucket messages_;
-  auth::TokenBucket octets_;
+  [[no_unique_address]] Lifetime lifetime_;    // what follows fits into the octets that it leaves
   // The message whose frame is held has paid its permit here.
   bool connection_charged_ = false;
   bool subject_charged_ = false;
   AuditedLimit limit_hit_ = AuditedLimit::ConnectionMessages;  // the latest
   LimitAction limit_action_ = LimitAction::Drop;
+  Revocations::Mark mark_;
+  auth::TokenBucket messages_;
+  auth::TokenBucket octets_;
   std::uint64_t limit_hits_unreported_ = 0;
   proxy::MonotonicTime limit_report_due_ = proxy::MonotonicTime::min();
   std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged

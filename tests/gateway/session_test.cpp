@@ -40,11 +40,15 @@ std::shared_ptr<const gateway::Authenticator> users() {
   return made;
 }
 
-std::string token(std::string_view subject, std::chrono::seconds end) {
-  auto made = auth::issue_token(auth::Algorithm::HS256, secret,
-                                R"({"iss":"https://id.example/","sub":")" + std::string(subject) +
-                                    R"(","exp":)" +
-                                    std::to_string((begin.time_since_epoch() + end) / 1s) + "}");
+// `issued`: none: it does not say.
+std::string token(std::string_view subject, std::chrono::seconds end,
+                  std::optional<std::chrono::seconds> issued = {}) {
+  auto made = auth::issue_token(
+      auth::Algorithm::HS256, secret,
+      R"({"iss":"https://id.example/","sub":")" + std::string(subject) + R"(","exp":)" +
+          std::to_string((begin.time_since_epoch() + end) / 1s) +
+          (issued ? R"(,"iat":)" + std::to_string((begin.time_since_epoch() + *issued) / 1s) : "") +
+          "}");
   REQUIRE(made);
   return *made;
 }
@@ -125,6 +129,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
+  const gateway::Revocations& revocations() override { return revoked; }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -172,6 +177,7 @@ class Fixture final : public gateway::Session::Host {
   std::shared_ptr<Peer> client = std::make_shared<Peer>();
   std::shared_ptr<Peer> backend = std::make_shared<Peer>();
   bool retired = false;
+  gateway::Revocations revoked;
 
  private:
   CapturedLog captured_;
@@ -434,6 +440,27 @@ TEST_SUITE("another token for a session") {
     f.pass(60s);
     CHECK(f.code_at_client() == 4401);
     CHECK(f.lines("message_refused").at(0).contains("\"reason\":\"bad_signature\""));
+  }
+
+  TEST_CASE("that is revoked leaves the old end, one that was issued since does not") {
+    Fixture f({.rooms = true}, after(1h));
+    const auto now =
+        auth::WallTime(std::chrono::floor<std::chrono::milliseconds>(begin.time_since_epoch()));
+    f.revoked.add(auth::revoke_subject("bob", now, now, 24h));
+    f.client->send(refresh(token("alice", 100s, -1s)));
+    CHECK(f.told() == std::vector{R"({"type":"refreshed","expires_at":1700000100})"s});
+    CHECK(f.session().mark().issued_at == now - 1s);
+    f.revoked.add(auth::revoke_subject("alice", now, now, 24h));
+    f.client->send(refresh(token("alice", 200s, 0s)) + refresh(token("alice", 300s)));
+    auto told = f.told();
+    REQUIRE(told.size() == 2);
+    for (auto& text : told) CHECK(text.contains("invalid_token"));
+    CHECK(f.session().mark().issued_at == now - 1s);
+    f.pass(1s);
+    f.client->send(refresh(token("alice", 400s, 1s)));
+    CHECK(f.told() == std::vector{R"({"type":"refreshed","expires_at":1700000400})"s});
+    CHECK(f.session().mark().issued_at == now + 1s);
+    CHECK(f.lines("message_refused").at(0).contains("\"reason\":\"revoked\""));
   }
 
   TEST_CASE("as somebody else closes with 4401") {

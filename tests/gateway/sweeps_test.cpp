@@ -35,7 +35,7 @@ struct Fixture : Session::Host {
   proxy::Timers clock{proxy::Instant{{}, begin}};
   proxy::RelaySettings settings;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
-  Revocations revocations;
+  Revocations revoked;
   std::vector<std::shared_ptr<tests::Peer>> clients;
   std::vector<std::unique_ptr<Session>> sessions;
 
@@ -52,6 +52,7 @@ struct Fixture : Session::Host {
   Audit& audit() override { return log; }
   RefusalSampler& refusals() override { return sampler; }
   WorkerCounters& counters() override { return counted; }
+  const Revocations& revocations() override { return revoked; }
   const RoomServices& room_services() override { return services; }
   void retire(Session&) override {}
 
@@ -68,7 +69,7 @@ struct Fixture : Session::Host {
     admitted.identity.subject = admitted.principal.subject = std::move(subject);
     admitted.principal.issued_at = issued_at;
     admitted.principal.token_id = std::move(token_id);
-    admitted.mark = revocations.mark_of(admitted.principal);
+    admitted.mark = revoked.mark_of(admitted.principal);
     admitted.client =
         std::make_unique<tests::FakeTransport>(clients.emplace_back(new tests::Peer()));
     Session::Host& host = *this;
@@ -83,7 +84,7 @@ struct Fixture : Session::Host {
   }
 
   SweepWalk walk(std::vector<ConnectionId> connections = {}) const {
-    return {revocations, std::make_shared<const std::vector<ConnectionId>>(std::move(connections))};
+    return {revoked, std::make_shared<const std::vector<ConnectionId>>(std::move(connections))};
   }
   bool step(SweepWalk& walk) { return walk.step({sessions, rooms, clock.now()}); }
 
@@ -108,8 +109,8 @@ TEST_SUITE("CONTRACT 7: what is revoked is closed with 4410") {
     open("alice", now + 1s);
     open("alice", {});
     open("bob", now, "5f0c");
-    revocations.add({"alice", now, now + 1h});
-    revocations.add({"5f0c", {}, now + 1h});
+    revoked.add({"alice", now, now + 1h});
+    revoked.add({"5f0c", {}, now + 1h});
     auto once = walk();
     CHECK_FALSE(step(once));
     CHECK(code(0) == 4410);
@@ -117,17 +118,17 @@ TEST_SUITE("CONTRACT 7: what is revoked is closed with 4410") {
     CHECK(code(2) == 0);
     CHECK(code(3) == 4410);
     CHECK(code(4) == 4410);
-    CHECK(revocations.closed() == 3);
+    CHECK(revoked.closed() == 3);
   }
 
   TEST_CASE_FIXTURE(Fixture, "one that is closing already is neither closed nor counted again") {
     open("alice");
-    revocations.add({"alice", now, now + 1h});
+    revoked.add({"alice", now, now + 1h});
     auto first = walk();
     step(first);
     auto second = walk();
     step(second);
-    CHECK(revocations.closed() == 1);
+    CHECK(revoked.closed() == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "a connection that is named, whatever is revoked") {
@@ -138,20 +139,20 @@ TEST_SUITE("CONTRACT 7: what is revoked is closed with 4410") {
     CHECK(code(1) == 4410);
     CHECK(code(2) == 0);
     CHECK(code(3) == 4410);
-    CHECK(revocations.closed() == 0);
+    CHECK(revoked.closed() == 0);
   }
 
   TEST_CASE_FIXTURE(Fixture, "by the slice, and all who stay are met although others go") {
     const auto count = 2 * survey_slice + 2;
     for (std::size_t i = 0; i < count; ++i) open("alice");
-    revocations.add({"alice", now, now + 1h});
+    revoked.add({"alice", now, now + 1h});
     auto sliced = walk();
     CHECK(step(sliced));
-    CHECK(revocations.closed() == survey_slice);
+    CHECK(revoked.closed() == survey_slice);
     remove(0);
     remove(count / 2);
     CHECK(step(sliced));
-    CHECK(revocations.closed() <= 2 * survey_slice);
+    CHECK(revoked.closed() <= 2 * survey_slice);
     CHECK_FALSE(step(sliced));
     for (const auto& session : sessions) REQUIRE_FALSE(session->open());
   }
@@ -161,17 +162,17 @@ TEST_SUITE("Walks through the sessions") {
   struct Walks {
     tests::CapturedLog captured;
     Audit audit{captured.log()};
-    Revocations revocations;
+    Revocations revoked;
     std::vector<std::vector<ConnectionId>> begun;
-    Sweeps sweeps{revocations, audit, [this](auto what) { begun.push_back(*what); }};
+    Sweeps sweeps{revoked, audit, [this](auto what) { begun.push_back(*what); }};
 
     void revoke(const auth::Revocation& revocation,
                 std::optional<proxy::IpAddress> asked_by = std::nullopt) {
-      sweeps.revoked(revocations.add(revocation).now, asked_by);
+      sweeps.revoked(revoked.add(revocation).now, asked_by);
     }
     // As a walk does that finds so many sessions.
     void close(std::string_view subject, int count) {
-      while (count-- > 0) CHECK(revocations.closes(subject, {}, now));
+      while (count-- > 0) CHECK(revoked.closes(subject, {}, now));
     }
   };
   const auth::Revocation of_alice{"alice", now, now + 1h};
