@@ -666,7 +666,7 @@ describe('a connection without a backend', () => {
   });
 
   test('ends with 4401 when its token does, and hears nothing after', async (t) => {
-    const gateway = await startRooms(t);
+    const gateway = await startRooms(t, { route: { token_expiry: { warn: '0s' } } });
     const now = Math.floor(Date.now() / 1000);
     const leeway = 30;
     const stays = await (await roomClient(t, gateway, 'stays')).join('lobby');

@@ -189,11 +189,13 @@ describe('who answers, and who hears a message', () => {
     const other = ' {"type":"typing","room":"staff" , "x":1}';
     alice.say(other, '{"type":"JOIN","room":"nowhere"}');
     assert.deepEqual(await reach(alice, 2), [other, '{"type":"JOIN","room":"nowhere"}']);
-    const ours = ['broadcast', 'broad\\u0063ast', 'joined', 'left', 'error', 'expiring', 'refreshed', 'authenticated', 'auth', 'refresh'];
+    const ours = ['broadcast', 'broad\\u0063ast', 'joined', 'left', 'error', 'expiring', 'refreshed', 'authenticated', 'auth'];
     for (const type of ours) {
       alice.say(`{"type":"${type}","room":"lobby","payload":1,"token":"x"}`);
       await alice.expect(error('bad_message'));
     }
+    alice.say('{"type":"refresh","room":"lobby","payload":1,"token":"x"}');
+    await alice.expect(error('invalid_token'));
     for (const bad of ['{"x":1}', '{"type":7}', '{"type":"typing","type":"typing"}', '{"type":"typing","from":"bob"}', 'typing']) {
       alice.say(bad);
       await alice.expect(error('bad_message'));

@@ -142,4 +142,5 @@ const sentences = {
   not_a_member: 'Not a member of the room',
   bad_message: 'Bad message',
   too_many_rooms: 'Too many rooms',
+  invalid_token: 'Invalid token',
 };
