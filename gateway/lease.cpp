@@ -39,12 +39,14 @@ Lease::Verdict Lease::take(const auth::RateLimit& limit, Time now) {
   using Kind = Verdict::Kind;
   give_back_old(now);
   const std::int64_t full = lease_permits(limit);
+  // What the question under way gives back may have gone already.
+  const std::int64_t owed_at_most = owed_ - std::min<std::int64_t>(asked_, 0);
   Verdict verdict;
   if (permits_ > 0) {
     --permits_;
   } else if (asking_ && now - asked_at_ >= answer_late) {
-    return verdict;
-  } else if (generous_ && owed_ < full) {
+    if (static_cast<double>(owed_at_most) < limit.permits_max) ++owed_;
+  } else if (generous_ && owed_at_most < full) {
     ++owed_;
   } else if (!asking_ && now < ask_from_) {
     return {Kind::Refuse, until(ask_from_, now)};

@@ -10,6 +10,8 @@
 // sooner or later; a lease is what an instance may hold when the time begins, an advance what it
 // may not have paid when it ends. Debts do not add up: whoever is not granted all that it asks for
 // spends nothing ahead until it is, which is not before the bucket has been paid what it lacked.
+// Where an answer is late what the instance's own bucket lets pass meanwhile comes on top, and is
+// charged afterwards, up to a burst.
 #pragma once
 
 #include <chrono>
@@ -34,10 +36,10 @@ class Lease {
   static constexpr Wait kept_max{1000};
 
   // How often a message that cannot be judged before the answer comes is to be judged again, and
-  // how long it waits at most. Whatever comes after that is not held up by a Redis that is slow:
-  // the instance's own bucket decides alone until there is an answer.
+  // how long it waits at most: longer than a Redis is busy with something else now and then. From
+  // then on the instance's own bucket decides alone until there is an answer.
   static constexpr Wait answer_poll{2};
-  static constexpr Wait answer_late{100};
+  static constexpr Wait answer_late{500};
 
   // How long who was not granted all that it asked for asks no more, at most; unless no permit
   // comes before.

@@ -232,14 +232,33 @@ TEST_SUITE("a lease") {
     CHECK(old.idle());
   }
 
-  TEST_CASE("an answer that is late is waited for no longer, until it is there") {
+  TEST_CASE("what goes back is not spent a second time while it is on its way") {
+    Lease lease = with_lease();
+    const auto question = lease.take(hundred, start + 1s).question;
+    REQUIRE(question);
+    CHECK(question->owed == -9);
+    CHECK(passed(lease, 100, start + 1s) == 10);
+    CHECK_FALSE(lease.answered({10, 0ms}, hundred, start + 1s));
+    CHECK(lease.take(hundred, start + 1s).question->owed == 1);
+  }
+
+  TEST_CASE("an answer that is late is waited for no longer, and what passes meanwhile is owed") {
     Lease lease;
     lease.take(hundred, start);
-    CHECK(lease.take(hundred, start + 99ms).kind == Kind::Ask);
-    CHECK(passed(lease, 50, start + 100ms) == 50);
-    CHECK_FALSE(lease.take(hundred, start + 100ms).question);
-    lease.answered({4, 20ms}, hundred, start + 150ms);
-    CHECK(passed(lease, 50, start + 150ms) == 4);
+    CHECK(lease.take(hundred, start + 499ms).kind == Kind::Ask);
+    CHECK(passed(lease, 50, start + 500ms) == 50);
+    CHECK_FALSE(lease.take(hundred, start + 500ms).question);
+    const auto more = lease.answered({4, 20ms}, hundred, start + 600ms);
+    REQUIRE(more);
+    CHECK(more->owed == 47);
+    CHECK(passed(lease, 50, start + 600ms) == 0);
+  }
+
+  TEST_CASE("of what passes while an answer is late a burst is owed, and no more") {
+    Lease lease;
+    lease.take(hundred, start);
+    CHECK(passed(lease, 300, start + 3s) == 300);
+    CHECK(lease.answered({10, 0ms}, hundred, start + 3s)->owed == 90);
   }
 
   TEST_CASE("without an answer it begins anew") {
