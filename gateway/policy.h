@@ -41,7 +41,7 @@ struct Authenticator {
   std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
   std::vector<KeySource> key_sources;
-  std::optional<Milliseconds> first_message;            // how long it may take, where it is a place
+  std::optional<Milliseconds> first_message;  // how long it may take, where it is a place
   std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 
