@@ -13,7 +13,11 @@ namespace {
 
 std::unexpected<KeyError> fault(std::string what) { return std::unexpected(KeyError{what}); }
 
-// Of a file: RFC 7517 section 5.
+std::string place_of(std::size_t index, const KeyError& error) {
+  return "keys[" + std::to_string(index) + "]: " + error.what;
+}
+
+// RFC 7517 section 5.
 std::expected<OwnedJson, KeyError> parse_jwk_set(std::string_view json) {
   if (json.size() > KeySet::jwk_set_octets_max) {
     return fault("a JWK Set of more than " + std::to_string(KeySet::jwk_set_octets_max) +
@@ -34,12 +38,7 @@ std::expected<OwnedJson, KeyError> parse_jwk_set(std::string_view json) {
 
 }  // namespace
 
-KeySet::KeySet() = default;
-KeySet::~KeySet() = default;
-KeySet::KeySet(KeySet&&) noexcept = default;
-KeySet& KeySet::operator=(KeySet&&) noexcept = default;
-
-std::expected<void, KeyError> KeySet::add(std::vector<std::unique_ptr<const Key>> keys) {
+std::expected<void, KeyError> KeySet::add(Keys keys) {
   if (keys_.size() + keys.size() > keys_max) {
     return fault("more than " + std::to_string(keys_max) + " keys");
   }
@@ -50,9 +49,7 @@ std::expected<void, KeyError> KeySet::add(std::vector<std::unique_ptr<const Key>
 std::expected<void, KeyError> KeySet::add_one(
     std::expected<std::unique_ptr<const Key>, KeyError> key) {
   if (!key) return std::unexpected(key.error());
-  std::vector<std::unique_ptr<const Key>> keys;
-  keys.push_back(*std::move(key));
-  return add(std::move(keys));
+  return add({*std::move(key)});
 }
 
 std::expected<void, KeyError> KeySet::add_secret(std::string_view secret,
@@ -79,13 +76,45 @@ std::expected<void, KeyError> KeySet::add_jwk_set(std::string_view json,
   const auto set = parse_jwk_set(json);
   if (!set) return std::unexpected(set.error());
   const json_t* members = json_object_get(set->get(), "keys");
-  std::vector<std::unique_ptr<const Key>> keys;
+  Keys keys;
   for (std::size_t index = 0; index < json_array_size(members); ++index) {
     auto key = parse_jwk(json_array_get(members, index), AlgorithmSet(algorithms), not_after);
-    if (!key) return fault("keys[" + std::to_string(index) + "]: " + key.error().what);
+    if (!key) return fault(place_of(index, key.error()));
     keys.push_back(*std::move(key));
   }
   return add(std::move(keys));
+}
+
+std::expected<KeySet::LeftOut, KeyError> KeySet::add_fetched_jwk_set(
+    std::string_view json, const std::vector<Algorithm>& algorithms,
+    std::optional<WallTime> not_after) {
+  const auto set = parse_jwk_set(json);
+  if (!set) return std::unexpected(set.error());
+  const json_t* members = json_object_get(set->get(), "keys");
+  const std::size_t count = json_array_size(members);
+  if (count > keys_max) return fault("more than " + std::to_string(keys_max) + " keys");
+  // Whoever can read the URL could MAC tokens with a secret that stands there.
+  AlgorithmSet signatures;
+  for (const Algorithm each : algorithms) {
+    if (!hmac_algorithms.contains(each)) signatures.add(each);
+  }
+  Keys keys;
+  LeftOut left_out;
+  for (std::size_t index = 0; index < count; ++index) {
+    auto key = parse_jwk(json_array_get(members, index), signatures, not_after);
+    if (key) {
+      keys.push_back(*std::move(key));
+    } else if (++left_out.keys == 1) {
+      left_out.first = place_of(index, key.error());
+    }
+  }
+  if (keys.empty()) return fault("no key of the set is of use: " + left_out.first);
+  if (auto added = add(std::move(keys)); !added) return std::unexpected(added.error());
+  return left_out;
+}
+
+void KeySet::add_keys_of(const KeySet& other) {
+  std::ranges::copy(other.keys_, std::back_inserter(keys_));
 }
 
 KeySet::Verdict KeySet::verify(Algorithm algorithm, std::string_view key_id,
@@ -115,6 +144,12 @@ std::size_t KeySet::size() const { return keys_.size(); }
 
 bool KeySet::serves(Algorithm algorithm) const {
   return std::ranges::any_of(keys_, [&](const auto& key) { return key->serves(algorithm); });
+}
+
+bool KeySet::names(Algorithm algorithm, std::string_view key_id) const {
+  return !key_id.empty() && std::ranges::any_of(keys_, [&](const auto& key) {
+    return key->key_id() == key_id && key->serves(algorithm);
+  });
 }
 
 }  // namespace auth

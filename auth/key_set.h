@@ -1,6 +1,6 @@
 // The keys that tokens are verified with: JWK Sets (RFC 7517), PEM files and shared secrets, parsed
 // once. A key has exactly one algorithm where its source names one, and otherwise only those of its
-// type (an RSA key never verifies HS256).
+// type (an RSA key never verifies HS256). Copies of a set share its keys.
 #pragma once
 
 #include <cstdint>
@@ -27,11 +27,6 @@ class KeySet {
   static constexpr std::size_t secret_octets_min = 32;
   static constexpr int rsa_bits_min = 2048;
 
-  KeySet();
-  ~KeySet();
-  KeySet(KeySet&&) noexcept;
-  KeySet& operator=(KeySet&&) noexcept;
-
   // Each adds to the set, or says why not and adds nothing. `not_after`: the key verifies nothing
   // from then on. `algorithms`: those that the authenticator allows; a key that fits none of them
   // is an error.
@@ -47,6 +42,22 @@ class KeySet {
                                             const std::vector<Algorithm>& algorithms,
                                             std::optional<WallTime> not_after = {});
 
+  // The same for a set that somebody else keeps and that was fetched: what is of no use here
+  // (another `use`, an algorithm that is not allowed, a weak key, a secret, which is none where it
+  // has a URL) is left out. An error where the set as a whole is none, or nothing would be left of
+  // it.
+  struct LeftOut {
+    std::size_t keys = 0;
+    std::string first;  // of them, and why; empty: there is none
+  };
+  std::expected<LeftOut, KeyError> add_fetched_jwk_set(std::string_view json,
+                                                       const std::vector<Algorithm>& algorithms,
+                                                       std::optional<WallTime> not_after = {});
+
+  // The keys of a set that was added to by one of the above; together they may be more than
+  // keys_max.
+  void add_keys_of(const KeySet& other);
+
   enum class Verdict : std::uint8_t { Verified, UnknownKey, BadSignature };
 
   // Is this the signature of `signing_input` by a key of this set for `algorithm`? Tried are, at
@@ -60,11 +71,16 @@ class KeySet {
   // Is there at least one key for it? (`algorithms` that fit no key are a policy error.)
   bool serves(Algorithm algorithm) const;
 
+  // Is there a key for it that has exactly this name? Never for an empty one.
+  bool names(Algorithm algorithm, std::string_view key_id) const;
+
  private:
-  std::expected<void, KeyError> add(std::vector<std::unique_ptr<const Key>> keys);
+  using Keys = std::vector<std::shared_ptr<const Key>>;
+
+  std::expected<void, KeyError> add(Keys keys);
   std::expected<void, KeyError> add_one(std::expected<std::unique_ptr<const Key>, KeyError> key);
 
-  std::vector<std::unique_ptr<const Key>> keys_;
+  Keys keys_;
 };
 
 }  // namespace auth

@@ -80,7 +80,14 @@ class TokenVerifier {
  public:
   TokenVerifier(TokenRules rules, std::shared_ptr<const KeySet> keys);
 
-  std::expected<Principal, TokenError> verify(const ParsedToken& token, WallTime now) const;
+  std::expected<Principal, TokenError> verify(const ParsedToken& token, WallTime now) const {
+    return verify(token, *keys_, now);
+  }
+  // With other keys than its own.
+  std::expected<Principal, TokenError> verify(const ParsedToken& token, const KeySet& keys,
+                                              WallTime now) const;
+
+  const KeySet& keys() const { return *keys_; }
 
   const TokenRules& rules() const { return rules_; }
 

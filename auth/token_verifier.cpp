@@ -128,14 +128,14 @@ TokenVerifier::TokenVerifier(TokenRules rules, std::shared_ptr<const KeySet> key
 }
 
 std::expected<Principal, TokenError> TokenVerifier::verify(const ParsedToken& token,
-                                                           WallTime now) const {
+                                                           const KeySet& keys, WallTime now) const {
   // RFC 8725 section 3.1: the authenticator says which algorithms there are, the key which of them
   // is its own, and the token only which of these it claims to be of.
   const auto algorithm = parse_algorithm(token.algorithm);
   if (!algorithm || std::ranges::find(rules_.algorithms, *algorithm) == rules_.algorithms.end()) {
     return std::unexpected(TokenError::AlgorithmNotAllowed);
   }
-  switch (keys_->verify(*algorithm, token.key_id, token.signing_input, token.signature, now)) {
+  switch (keys.verify(*algorithm, token.key_id, token.signing_input, token.signature, now)) {
     case KeySet::Verdict::Verified:
       return check_claims(token, rules_, now);
     case KeySet::Verdict::UnknownKey:
