@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "gateway/admit.h"
 #include "gateway/answers.h"
 #include "gateway/random_text.h"
 #include "gateway/subprotocol.h"
@@ -77,6 +76,7 @@ void Admission::on_octets(std::string_view octets) {
     case State::Listening:
     case State::Heard:  // client_ has it
       return;
+    case State::Waiting:
     case State::Counting:
     case State::Dialling:
       early_octets_ += octets;
@@ -105,10 +105,27 @@ void Admission::on_head() {
   const bool says_nothing = !credential_ && credential_.error() == auth::CredentialsError::Missing;
   if (says_nothing && identity_.route->first_message) {
     if (within_address_connections()) listen();
-  } else if (authenticates(credential_) && is_allowed() && within_address_connections() &&
-             within_subject_connections()) {
-    proceed();
+  } else {
+    identify();
   }
+}
+
+void Admission::identify() {
+  if (!authenticates()) return;
+  if (client_) return hear();
+  if (is_allowed() && within_address_connections() && within_subject_connections()) proceed();
+}
+
+void Admission::wait_or_deny(const Denied& denied) {
+  if (!denied.key_may_have_come || !host_.key_ring().wait_for(*denied.authenticator, *this)) {
+    return deny(denied);
+  }
+  state_ = State::Waiting;
+  denied_ = std::make_unique<const Denied>(denied);
+}
+
+void Admission::on_keys() {
+  if (state_ == State::Waiting) identify();
 }
 
 bool Admission::form_is_good() {
@@ -166,9 +183,10 @@ bool Admission::comes_from_allowed_origin() {
   return true;
 }
 
-bool Admission::authenticates(const FoundCredential& credential) {
-  auto principal = authenticate(*identity_.route, credential, wall_time(host_.loop().timers()));
-  if (!principal) return deny(principal.error()), false;
+bool Admission::authenticates() {
+  auto principal = authenticate(*identity_.route, credential_, host_.key_ring().known(),
+                                wall_time(host_.loop().timers()));
+  if (!principal) return wait_or_deny(principal.error()), false;
   principal_ = std::move(*principal);
   identity_.subject = principal_.subject;
   mark_ = host_.revocations().mark_of(principal_);
@@ -234,9 +252,12 @@ void Admission::listen() {
 void Admission::on_first_message(const proxy::Message& message) {
   std::optional<std::string_view> token;
   if (message.opcode == proxy::Opcode::Text) token = host_.envelopes().read_auth(message.payload);
-  FoundCredential credential = std::unexpected(auth::CredentialsError::Malformed);
-  if (token) credential = in_first_message(*identity_.route, *token);
-  if (!authenticates(credential)) return;
+  credential_ = std::unexpected(auth::CredentialsError::Malformed);
+  if (token) credential_ = in_first_message(*identity_.route, *token);
+  identify();
+}
+
+void Admission::hear() {
   client_->tell(authenticated_answer(principal_.subject, principal_.good_until));
   state_ = State::Heard;
   deadline_.arm(proxy::Duration::zero());
@@ -266,6 +287,7 @@ void Admission::on_client_ending(const proxy::Ending& ending) {
                    static_cast<std::uint16_t>(ending.close.code));
   }
   deadline_.disarm();
+  stop_waiting();
   holdings_.of_address = {};
   state_ = State::Answered;
 }
@@ -362,6 +384,8 @@ void Admission::on_deadline() {
       return refuse(Refusal::FirstMessageTooSlow);
     case State::Heard:
       return on_heard();
+    case State::Waiting:
+      return deny(*denied_);
     case State::Counting:
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
@@ -402,6 +426,7 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
   holdings_.of_address = {};
   holdings_.of_subject = {};
   holdings_.of_subject_everywhere.reset();
+  stop_waiting();
   state_ = State::Answered;
   if (accepted_) {
     const auto why = refusal == Refusal::Draining ? host_.drain_reason() : std::string();
@@ -449,6 +474,7 @@ void Admission::record_limit(AuditedLimit limit) {
 void Admission::finish() {
   if (std::exchange(state_, State::Done) == State::Done) return;
   deadline_.disarm();
+  stop_waiting();
   host_.loop().retire(std::move(backend_));
   host_.retire(*this);
 }

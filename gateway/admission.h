@@ -4,6 +4,7 @@
 // message has to say who it is, or a refusal is to be a Close.
 #pragma once
 
+#include <array>
 #include <list>
 #include <memory>
 #include <optional>
@@ -12,11 +13,13 @@
 #include <vector>
 
 #include "gateway/accepted_client.h"
+#include "gateway/admit.h"
 #include "gateway/audit.h"
 #include "gateway/connection_id.h"
 #include "gateway/counting.h"
 #include "gateway/envelope.h"
 #include "gateway/identity_fields.h"
+#include "gateway/key_ring.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
@@ -68,6 +71,7 @@ struct AdmittedClient {
 class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
                         private Counting::Asker,
+                        private KeyRing::Waiter,
                         private AcceptedClient::Observer {
  public:
   // What an admission needs of its worker.
@@ -78,6 +82,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual Ledger& ledger() = 0;
     virtual Counting& counting() = 0;
     virtual const Revocations& revocations() = 0;
+    virtual KeyRing& key_ring() = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
@@ -112,12 +117,22 @@ class Admission final : private proxy::Transport::Observer,
   // Reading:    the head is awaited.
   // Listening:  the client has its 101, and its first message is awaited.
   // Heard:      that was good; the next questions are asked when its octets have been read.
+  // Waiting:    for a key that the token names and that is being looked for.
   // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
   // Answered:   a refusal is written; what the client still sends is read and dropped, so that it
   //             sees the answer and not a reset.
   // Done:       the host has been told.
-  enum class State : std::uint8_t { Reading, Listening, Heard, Counting, Dialling, Answered, Done };
+  enum class State : std::uint8_t {
+    Reading,
+    Listening,
+    Heard,
+    Waiting,
+    Counting,
+    Dialling,
+    Answered,
+    Done
+  };
 
   void on_octets(std::string_view octets) override;
   void on_sent() override {}
@@ -128,7 +143,12 @@ class Admission final : private proxy::Transport::Observer,
   void on_client_ending(const proxy::Ending& ending) override;
   void on_client_gone() override { finish(); }
 
+  void on_keys() override;
+
   void on_head();
+  void identify();
+  void wait_or_deny(const Denied& denied);
+  void hear();
   void on_heard();
   // The questions in their order; true: the next may be asked.
   bool form_is_good();
@@ -137,7 +157,7 @@ class Admission final : private proxy::Transport::Observer,
   bool within_handshake_rate();
   bool asks_for_websocket();
   bool comes_from_allowed_origin();
-  bool authenticates(const FoundCredential& credential);
+  bool authenticates();
   bool revoked();
   bool is_allowed();
   bool within_address_connections();
@@ -189,6 +209,7 @@ class Admission final : private proxy::Transport::Observer,
                                             // is listened to, or sent away
   auth::Principal principal_;
   Revocations::Mark mark_;
+  std::unique_ptr<const Denied> denied_;  // as long as it waits for a key
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
   std::string_view failed_server_;  // the last of them, as the policy wrote it

@@ -50,6 +50,32 @@ Denied token_refused(const Route& route, const Authenticator* authenticator,
   return result;
 }
 
+// Signed by a key that is not among these? Where neither names one (RFC 7515 section 4.1.4), a
+// signature that does not verify says the same.
+bool key_is_unknown(const auth::ParsedToken& token, auth::TokenError error,
+                    const auth::KeySet& keys) {
+  if (error != auth::TokenError::UnknownKey && error != auth::TokenError::BadSignature)
+    return false;
+  const auto algorithm = auth::parse_algorithm(token.algorithm);
+  return algorithm && !keys.names(*algorithm, token.key_id);
+}
+
+Denied token_refused_by(const Route& route, const Authenticator& authenticator,
+                        const auth::ParsedToken& token, auth::TokenError error,
+                        const KnownKeys& keys) {
+  Denied result = token_refused(route, &authenticator, error);
+  if (authenticator.key_locations.empty() ||
+      !key_is_unknown(token, error, keys.keys_of(authenticator))) {
+    return result;
+  }
+  result.key_may_have_come = keys.complete(authenticator);
+  if (!result.key_may_have_come) {
+    result.denial = Denial::KeysMissing;
+    result.token_error.reset();
+  }
+  return result;
+}
+
 std::expected<auth::Principal, Denied> authenticate_nobody(const Route& route,
                                                            auth::CredentialsError error) {
   switch (error) {
@@ -84,6 +110,8 @@ std::string_view name_of(Denial denial) {
       return "credential_malformed";
     case Denial::TokenRefused:
       return "token_refused";
+    case Denial::KeysMissing:
+      return "keys_missing";
     case Denial::NotAllowed:
       return "not_allowed";
     case Denial::Revoked:
@@ -117,13 +145,14 @@ const Authenticator* choose(const Route& route, std::string_view issuer, MayRead
 }
 
 std::expected<auth::Principal, Denied> verify(const Route& route, const Authenticator* chosen,
-                                              const auth::ParsedToken& token, auth::WallTime now) {
+                                              const auth::ParsedToken& token, const KnownKeys& keys,
+                                              auth::WallTime now) {
   if (!chosen) {
     return std::unexpected(token_refused(route, nullptr, auth::TokenError::UnknownIssuer));
   }
-  auto principal = chosen->verifier->verify(token, now);
+  auto principal = chosen->verifier->verify(token, keys.keys_of(*chosen), now);
   if (!principal) {
-    return std::unexpected(token_refused(route, chosen, principal.error()));
+    return std::unexpected(token_refused_by(route, *chosen, token, principal.error(), keys));
   }
   return std::move(*principal);
 }
@@ -171,7 +200,7 @@ const Authenticator* authenticator_for(const Route& route, const auth::Credentia
 
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
                                                     const FoundCredential& credential,
-                                                    auth::WallTime now) {
+                                                    const KnownKeys& keys, auth::WallTime now) {
   if (!credential) {
     return authenticate_nobody(route, credential.error());
   }
@@ -180,11 +209,12 @@ std::expected<auth::Principal, Denied> authenticate(const Route& route,
     return std::unexpected(token_refused(route, nullptr, token.error()));
   }
   return verify(route, authenticator_for(route, route.places[credential->place], token->issuer),
-                *token, now);
+                *token, keys, now);
 }
 
 std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
                                                           std::string_view text,
+                                                          const KnownKeys& keys,
                                                           auth::WallTime now) {
   auto token = auth::parse_token(text);
   if (!token) {
@@ -197,7 +227,7 @@ std::expected<auth::Principal, Denied> authenticate_again(const Route& route, co
              stays ? own
                    : choose(route, token->issuer,
                             [](const Authenticator& each) { return each.verifier != nullptr; }),
-             *token, now);
+             *token, keys, now);
   if (principal && (principal->subject != bearer.subject || principal->issuer != bearer.issuer)) {
     return std::unexpected(denied(Denial::PrincipalChanged, route.line));
   }
@@ -218,7 +248,7 @@ std::expected<void, Denied> check_allow(const Route& route, const auth::Principa
 }
 
 std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequest& request,
-                                       auth::WallTime now) {
+                                       const KnownKeys& keys, auth::WallTime now) {
   RouteMatch match = find_route(policy, request.host, request.path);
   if (!match.route) {
     return std::unexpected(denied(Denial::NoRoute, 0));
@@ -227,7 +257,7 @@ std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequ
   if (auto origin = check_origin(*match.route, request, credential); !origin) {
     return std::unexpected(origin.error());
   }
-  auto principal = authenticate(*match.route, credential, now);
+  auto principal = authenticate(*match.route, credential, keys, now);
   if (!principal) {
     return std::unexpected(principal.error());
   }

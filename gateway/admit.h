@@ -16,6 +16,7 @@
 #include "auth/credentials.h"
 #include "auth/principal.h"
 #include "auth/token.h"
+#include "gateway/known_keys.h"
 #include "gateway/policy.h"
 
 namespace gateway {
@@ -36,6 +37,7 @@ enum class Denial : std::uint8_t {
   CredentialAmbiguous,  // 401: the same place twice
   CredentialMalformed,  // 401: another scheme than Bearer
   TokenRefused,         // 401: token_error says which check
+  KeysMissing,          // 503: a key that may have signed it was never fetched, or too long ago
   NotAllowed,           // 403: `allow`
   PrincipalChanged,     // 401: a refresh as another subject, or by another issuer
   Revoked,              // a refresh with a token that is
@@ -46,7 +48,8 @@ struct Denied {
   Denial denial = Denial::NotAllowed;
   std::optional<auth::TokenError> token_error;  // of TokenRefused
   const Authenticator* authenticator =
-      nullptr;                                 // which one refused the token, where one was chosen
+      nullptr;                     // which one refused the token, where one was chosen
+  bool key_may_have_come = false;  // of TokenRefused: its key may be where the others come from
   const auth::Condition* condition = nullptr;  // of NotAllowed: the innermost that decided
   int line = 0;                                // where the policy says so; 0: nowhere
 
@@ -70,7 +73,7 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
 // found anywhere makes an anonymous principal where the route has one.
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
                                                     const FoundCredential& credential,
-                                                    auth::WallTime now);
+                                                    const KnownKeys& keys, auth::WallTime now);
 
 // What stays the same about a connection, whatever is refreshed on it.
 struct Bearer {
@@ -83,6 +86,7 @@ struct Bearer {
 // bearer in reads it where it is for the token's issuer, else whoever of the route is.
 std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
                                                           std::string_view token,
+                                                          const KnownKeys& keys,
                                                           auth::WallTime now);
 
 std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,
@@ -93,7 +97,7 @@ struct Admitted {
   auth::Principal principal;
 };
 std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequest& request,
-                                       auth::WallTime now);
+                                       const KnownKeys& keys, auth::WallTime now);
 
 // Of the route's authenticators that look at `place`, the one for this issuer: the first that names
 // it, else the first for any issuer; null: none.

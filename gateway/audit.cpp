@@ -1,11 +1,15 @@
 #include "gateway/audit.h"
 
 #include <algorithm>
+#include <bit>
 #include <initializer_list>
 #include <utility>
 
 namespace gateway {
 namespace {
+
+// After as many there is a line again: about an hour of them.
+constexpr std::uint64_t key_fetch_failures_per_line_max = 64;
 
 LogLevel level_of(int status) { return status >= 500 ? LogLevel::Warn : LogLevel::Info; }
 
@@ -179,6 +183,35 @@ void Audit::revocations_suppressed(std::uint64_t count) {
 
 void Audit::revocations_loaded(std::size_t live, std::uint64_t invalid) {
   log_.write(LogLevel::Info, "revocations_loaded", {{"live", live}, {"invalid", invalid}});
+}
+
+void Audit::keys_fetched(const KeySetStatus& set, bool notable) {
+  const LogLevel level = !notable           ? LogLevel::Debug
+                         : set.left_out > 0 ? LogLevel::Warn
+                                            : LogLevel::Info;
+  log_.write(level, "keys_fetched",
+             {{"authenticator", set.authenticator},
+              {"from", set.origin},
+              {"keys", set.keys},
+              {"left_out", set.left_out},
+              {"first_left_out", set.first_left_out}});
+}
+
+void Audit::key_fetch_failed(const KeySetStatus& set, proxy::MonotonicTime now) {
+  if (!std::has_single_bit(set.failures_in_a_row) &&
+      set.failures_in_a_row % key_fetch_failures_per_line_max != 0) {
+    return;
+  }
+  std::vector<LogField> fields{{"authenticator", set.authenticator},
+                               {"from", set.origin},
+                               {"reason", set.last_error},
+                               {"failures", set.failures_in_a_row},
+                               {"keys", set.keys}};
+  if (set.fetched) {
+    const auto age = std::chrono::floor<std::chrono::seconds>(now - *set.fetched);
+    fields.emplace_back("age_s", age.count());
+  }
+  log_.write(LogLevel::Warn, "key_fetch_failed", fields);
 }
 
 void Audit::redis_away(std::string_view reason) {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "gateway/key_set_status.h"
 #include "gateway/log.h"
 #include "proxy/address.h"
 #include "proxy/counter.h"
@@ -143,6 +144,10 @@ class Audit {
   void revocations_suppressed(std::uint64_t count);
   // All that Redis has is known. `invalid`: what was no revocation, there or said of them, so far.
   void revocations_loaded(std::size_t live, std::uint64_t invalid);
+  // `notable` as FetchedKeySet has it: else it is Debug. Of failures in a row, which come ever more
+  // seldom, fewer and fewer are written.
+  void keys_fetched(const KeySetStatus& set, bool notable);
+  void key_fetch_failed(const KeySetStatus& set, proxy::MonotonicTime now);
 
   // Other instances cannot be reached, for a reason that is a word; and can be again. `lost`:
   // publications since the start that nobody is known to have got.

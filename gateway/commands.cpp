@@ -113,7 +113,8 @@ ExitStatus explain_command(const ExplainArguments& arguments) {
       return ExitStatus::WrongUsage;
     }
   }
-  const Explanation explanation = explain(*policy, question, wall_time());
+  const auto keys = question.token ? fetch_keys_for(*policy, *question.token) : KeysAtHand();
+  const Explanation explanation = explain(*policy, question, keys, wall_time());
   fmt::print("{}", explanation.text);
   return explanation.allowed ? ExitStatus::Ok : ExitStatus::Denied;
 }

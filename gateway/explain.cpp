@@ -86,8 +86,9 @@ const Place* place_for(const Route& route, const std::string& token) {
 
 class Explainer {
  public:
-  Explainer(const Policy& policy, const Question& question, auth::WallTime now)
-      : policy_(policy), question_(question), now_(now) {}
+  Explainer(const Policy& policy, const Question& question, const KeysAtHand& keys,
+            auth::WallTime now)
+      : policy_(policy), question_(question), keys_(keys), now_(now) {}
 
   Explanation explain() {
     auto target = proxy::parse_target(question_.target);
@@ -141,7 +142,8 @@ class Explainer {
       if (!place) return explain_silence(route);
       credential = in_first_message(route, *question_.token);
     }
-    auto principal = authenticate(route, credential, now_);
+    explain_keys(route);
+    auto principal = authenticate(route, credential, keys_.known, now_);
     explain_credential(route, credential, principal);
     if (!principal) {
       return verdict(principal.error());
@@ -242,6 +244,18 @@ class Explainer {
     }
   }
 
+  void explain_keys(const Route& route) {
+    for (const auto& set : keys_.fetched) {
+      if (std::ranges::none_of(route.authenticate,
+                               [&](const auto& each) { return each->name == set.authenticator; })) {
+        continue;
+      }
+      const std::string from = fmt::format("of '{}' from {}", set.authenticator, set.origin);
+      line("keys", set.fetched ? fmt::format("{} {}", set.keys, from)
+                               : fmt::format("none {}: {}", from, printable(set.last_error)));
+    }
+  }
+
   void explain_credential(const Route& route, const FoundCredential& credential,
                           const std::expected<auth::Principal, Denied>& principal) {
     if (principal && !credential) {
@@ -270,6 +284,9 @@ class Explainer {
         return "one place holds two";
       case Denial::CredentialMalformed:
         return "the field is not 'Bearer <token>'";
+      case Denial::KeysMissing:
+        return fmt::format("'{}' cannot tell: a key that may have signed it was not to be had",
+                           denied.authenticator->name);
       default:
         break;
     }
@@ -333,6 +350,7 @@ class Explainer {
 
   const Policy& policy_;
   const Question& question_;
+  const KeysAtHand& keys_;
   auth::WallTime now_;
   std::string lines_;
   bool refuses_by_close_ = false;
@@ -340,8 +358,9 @@ class Explainer {
 
 }  // namespace
 
-Explanation explain(const Policy& policy, const Question& question, auth::WallTime now) {
-  return Explainer(policy, question, now).explain();
+Explanation explain(const Policy& policy, const Question& question, const KeysAtHand& keys,
+                    auth::WallTime now) {
+  return Explainer(policy, question, keys, now).explain();
 }
 
 }  // namespace gateway

@@ -8,6 +8,7 @@
 
 #include "auth/permissions.h"
 #include "gateway/admit.h"
+#include "gateway/keys_at_hand.h"
 #include "gateway/policy.h"
 #include "proxy/address.h"
 
@@ -33,6 +34,8 @@ struct Explanation {
   std::string text;  // lines; never the token
 };
 
-Explanation explain(const Policy& policy, const Question& question, auth::WallTime now);
+// `keys`: those of authenticators that fetch them.
+Explanation explain(const Policy& policy, const Question& question, const KeysAtHand& keys,
+                    auth::WallTime now);
 
 }  // namespace gateway

@@ -64,8 +64,10 @@ void add_explain(CLI::App& app, Arguments& arguments, Command& chosen) {
   command->add_option("--origin", explain.origin, "Origin of the request (default: none)");
   command->add_option("--ip", arguments.address, "address of the client")
       ->check(CLI::Validator(check_address, "IP"));
-  command->add_option("--token-file", explain.token_file,
-                      "a file with the client's token; -: standard input");
+  command->add_option(
+      "--token-file", explain.token_file,
+      "a file with the client's token; -: standard input. Where its issuer's keys have "
+      "a URL, they are fetched once");
   CLI::Option* join = command->add_option("--join", explain.join,
                                           "a room: may the client, once connected, join it?");
   command

@@ -58,6 +58,18 @@ void by_route(const InstanceMetrics& from, Exposition& to, Read read, Exposition
   }
 }
 
+// --- by key set ---
+
+template <typename Value>
+void by_key_set(Exposition& to, Value value, const KeySetStatus& set,
+                std::string_view outcome = {}) {
+  const auto number = std::to_string(set.number);
+  to.sample(value, {{"authenticator", set.authenticator},
+                    {"set", number},
+                    {"from", set.origin},
+                    {"outcome", outcome}});
+}
+
 // --- by word ---
 
 template <typename Read>
@@ -361,6 +373,26 @@ constexpr Family families[] = {
     {"gatehouse_shared_limits_unanswered_total", Type::Counter, "Those of them without an answer.",
      [](From from, To to) {
        if (from.shared_buckets) to.sample(from.shared_buckets->unanswered());
+     }},
+
+    {"gatehouse_key_set_keys", Type::Gauge,
+     "Keys of a set that is fetched, as it was the last time.",
+     [](From from, To to) {
+       for (const auto& set : from.key_sets) by_key_set(to, std::uint64_t{set.keys}, set);
+     }},
+    {"gatehouse_key_set_age_seconds", Type::Gauge, "How long ago it was fetched; none: never yet.",
+     [](From from, To to) {
+       for (const auto& set : from.key_sets) {
+         if (set.fetched) by_key_set(to, seconds(from.now - *set.fetched), set);
+       }
+     }},
+    {"gatehouse_key_fetches_total", Type::Counter,
+     "Times that it was asked for, by what came of it.",
+     [](From from, To to) {
+       for (const auto& set : from.key_sets) {
+         by_key_set(to, set.fetches - set.failures, set, "fetched");
+         by_key_set(to, set.failures, set, "failed");
+       }
      }},
 
     {"gatehouse_log_lines_sampled_total", Type::Counter,

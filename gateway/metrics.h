@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/exchange.h"
+#include "gateway/key_set_status.h"
 #include "gateway/ledger.h"
 #include "gateway/log.h"
 #include "gateway/policy.h"
@@ -44,6 +45,7 @@ struct InstanceMetrics {
   const SharedBuckets* shared_buckets = nullptr;  // the same
   proxy::WallTime started{};
   proxy::MonotonicTime now{};
+  std::vector<KeySetStatus> key_sets = {};
   bool ready = true;
   bool draining = false;
 };

@@ -10,6 +10,17 @@
 
 namespace gateway {
 
+std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy& policy) {
+  std::vector<std::shared_ptr<const Authenticator>> used;
+  for (const auto& [name, authenticator] : policy.authenticators) {
+    const bool by_any = std::ranges::any_of(policy.routes, [&](const Route& route) {
+      return std::ranges::find(route.authenticate, authenticator) != route.authenticate.end();
+    });
+    if (by_any) used.push_back(authenticator);
+  }
+  return used;
+}
+
 std::optional<std::string> normalize_host(std::string_view field) {
   if (!proxy::well_formed_host(field)) {
     return std::nullopt;

@@ -21,6 +21,7 @@
 #include "gateway/log_line.h"
 #include "gateway/path_pattern.h"
 #include "proxy/address.h"
+#include "proxy/fetch_url.h"
 #include "proxy/redis_url.h"
 
 namespace gateway {
@@ -34,11 +35,20 @@ struct KeySource {
   std::size_t keys = 0;
 };
 
+// Where keys are fetched from: `jwks_url` or `discover`.
+struct KeyLocation {
+  proxy::FetchUrl url;  // of the JWK Set; or of the OpenID configuration that says where that is
+  bool discovered = false;  // the latter
+  std::optional<auth::WallTime> not_after;
+};
+
 // What becomes a principal. A JWT authenticator has a verifier and places; `anonymous` has neither.
 struct Authenticator {
   std::string name;
   std::string subject_prefix;
   std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
+  std::vector<KeyLocation> key_locations;               // of keys besides the verifier's own
+  Milliseconds stale_max{24 * 3'600'000};               // of those
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
   std::vector<KeySource> key_sources;
   std::optional<Milliseconds> first_message;  // how long it may take, where it is a place
@@ -181,6 +191,9 @@ struct Policy {
   std::map<std::string, std::shared_ptr<const BackendSettings>> backends;
   std::vector<Route> routes;
 };
+
+// Those that a route uses, each once.
+std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy& policy);
 
 // The host of a Host field (RFC 9110 section 7.2) as routes are matched by it: in lower case,
 // without its port, a trailing dot or an IPv6 literal's brackets. None: it is no host.

@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "auth/ascii.h"
+#include "auth/openid_configuration.h"
 #include "auth/timestamp.h"
 #include "gateway/policy_conditions.h"
 #include "gateway/policy_values.h"
@@ -33,6 +34,7 @@ constexpr Milliseconds first_message_min = 100ms;
 constexpr Milliseconds first_message_max = 10min;
 constexpr Milliseconds leeway_max = 10min;
 constexpr Milliseconds lifetime_max = 24h * 366;
+constexpr Milliseconds stale_limit = 24h * 30;
 
 // --- keys ---
 
@@ -41,12 +43,14 @@ struct KeyDraft {
   std::optional<std::string> secret_from_file;
   std::optional<std::string> pem_file;
   std::optional<std::string> jwks_file;
+  std::optional<proxy::FetchUrl> jwks_url;
   std::optional<auth::WallTime> not_after;
 };
 
 const std::vector<Key<KeyDraft>>& key_source_keys() {
   static const std::vector<Key<KeyDraft>> keys = {
-      not_built<KeyDraft>("jwks_url"),
+      key("jwks_url", parsed<proxy::FetchUrl>("the URL of a JWK Set", proxy::parse_fetch_url),
+          &KeyDraft::jwks_url),
       key("secret", secret(), &KeyDraft::secret),
       key("secret_file", secret_file(), &KeyDraft::secret_from_file),
       key("pem_file", text(1, path_octets_max), &KeyDraft::pem_file),
@@ -71,6 +75,9 @@ struct Jwt {
   bool kinds_complete = false;  // of every source it is known what it would give
   bool has_secret = false;
   bool has_public_key = false;
+  std::optional<bool> discover;  // none: its value was wrong
+  std::vector<KeyLocation> locations;
+  Milliseconds stale_max{};
   std::string signing_secret;
 };
 
@@ -96,7 +103,8 @@ void add_key(PolicyReader& reader, const YamlNode& node, const KeyDraft& source,
     added = source.pem_file ? jwt.keys.add_pem(*text, algorithms, source.not_after)
                             : jwt.keys.add_jwk_set(*text, algorithms, source.not_after);
   } else {
-    jwt.keys_complete = false;  // its own value was wrong
+    jwt.keys_complete = false;  // fetched once the policy is in force; or its own value was wrong
+    if (source.jwks_url) jwt.locations.push_back({*source.jwks_url, false, source.not_after});
   }
   if (!added) {
     reader.fault(mark_at(node, named), fmt::format("{}: {}", named, added.error().what));
@@ -120,7 +128,8 @@ void read_key_source(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
                              [&node](std::string_view kind) { return node.find(kind) != nullptr; });
   if (count != 1) {
     reader.fault(node.mark,
-                 "expected exactly one of 'secret', 'secret_file', 'pem_file' and 'jwks_file'");
+                 "expected exactly one of 'jwks_url', 'secret', 'secret_file', 'pem_file' and "
+                 "'jwks_file'");
     jwt.keys_complete = jwt.kinds_complete = false;
     return;
   }
@@ -236,9 +245,9 @@ const std::vector<Key<Jwt>>& jwt_keys() {
       mandatory(rule("issuer", issuer_type(), &auth::TokenRules::issuer)),
       mandatory(rule("audience", audience_type(), &auth::TokenRules::audience)),
       mandatory(key<Jwt>("algorithms", "a list of algorithms", "", read_algorithms)),
-      mandatory(key<Jwt>("keys", "a list of keys", "", read_key_sources)),
-      not_built<Jwt>("discover", "false", {"true"}),
-      not_built<Jwt>("stale_max"),
+      key<Jwt>("keys", "a list of keys", "", read_key_sources),
+      key("discover", flag(), &Jwt::discover, "false"),
+      key("stale_max", duration(0s, stale_limit), &Jwt::stale_max, "24h"),
       rule("subject_claim", claim_name(), &auth::TokenRules::subject_claim, "sub"),
       rule("leeway", duration(0s, leeway_max), &auth::TokenRules::leeway, "30s"),
       rule("max_lifetime", duration(1s, lifetime_max), &auth::TokenRules::max_lifetime, "24h"),
@@ -246,6 +255,29 @@ const std::vector<Key<Jwt>>& jwt_keys() {
       key<Jwt>("require", "a mapping of claims to their values", "{}", read_required_claims),
   };
   return keys;
+}
+
+// OpenID Connect Discovery 1.0 section 4: the issuer's name is where its configuration is.
+void check_discover(PolicyReader& reader, const YamlNode& node, Jwt& jwt) {
+  if (!node.find("keys") && jwt.discover == false) reader.fault(node.mark, "'keys' is missing");
+  if (jwt.discover != true || !node.find("issuer")) return;
+  const Mark issuer_mark = mark_at(node, "issuer");
+  if (node.find("issuer")->value.text == "any") {
+    reader.fault(mark_at(node, "discover"),
+                 "discover: 'issuer: any' says nothing about where keys are");
+  } else if (jwt.rules.issuer) {
+    auto url = proxy::parse_fetch_url(auth::openid_configuration_url(*jwt.rules.issuer));
+    if (!url) {
+      reader.fault(issuer_mark, fmt::format("issuer, with 'discover': {}", url.error()));
+    } else if (jwt.rules.issuer->contains('?')) {
+      reader.fault(issuer_mark, "issuer, with 'discover': a URL without a query");
+    } else {
+      jwt.locations.push_back({*std::move(url), true, {}});
+    }
+  }
+  jwt.has_public_key = true;
+  jwt.keys_complete = false;
+  if (!node.find("keys")) jwt.kinds_complete = true;
 }
 
 bool is_for_secrets(auth::Algorithm algorithm) {
@@ -393,6 +425,7 @@ struct Draft {
 void read_jwt(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
   Jwt jwt;
   if (read_keys(reader, entry.value, jwt_keys(), jwt)) {
+    check_discover(reader, entry.value, jwt);
     check_algorithms(reader, entry.value, jwt);
   }
   draft.jwt = std::move(jwt);
@@ -454,6 +487,8 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
     authenticator->verifier = std::make_shared<const auth::TokenVerifier>(
         std::move(jwt.rules), std::make_shared<const auth::KeySet>(std::move(jwt.keys)));
     authenticator->key_sources = std::move(jwt.key_sources);
+    authenticator->key_locations = std::move(jwt.locations);
+    authenticator->stale_max = jwt.stale_max;
     authenticator->signing_secret = std::move(jwt.signing_secret);
     // What RFC 6750 section 2.1 has every client do.
     Places places{{{Place::Kind::Header, "authorization"}}, {}};

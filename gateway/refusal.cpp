@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 27> refusals{{
+constexpr std::array<RefusalRow, 28> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -29,6 +29,7 @@ constexpr std::array<RefusalRow, 27> refusals{{
     {401, "unauthorized"},
     {401, "revoked"},
     {408, "first_message_too_slow"},
+    {503, "keys_missing"},
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},
@@ -199,6 +200,8 @@ Refusal refusal_of(Denial denial) {
       return Refusal::Unauthorized;
     case Denial::Revoked:
       return Refusal::Revoked;
+    case Denial::KeysMissing:
+      return Refusal::KeysMissing;
     case Denial::NotAllowed:
       return Refusal::Forbidden;
   }

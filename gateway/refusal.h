@@ -48,6 +48,7 @@ enum class Refusal : std::uint8_t {
   Unauthorized,
   Revoked,
   FirstMessageTooSlow,
+  KeysMissing,
   Forbidden,
   AddressConnections,
   SubjectConnections,

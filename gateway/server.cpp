@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <fmt/format.h>
@@ -24,6 +25,7 @@
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
 #include "gateway/exposition.h"
+#include "gateway/fetched_keys.h"
 #include "gateway/inbox.h"
 #include "gateway/ledger.h"
 #include "gateway/log.h"
@@ -34,6 +36,7 @@
 #include "gateway/shared_counts.h"
 #include "gateway/sweeps.h"
 #include "gateway/worker.h"
+#include "proxy/fetch.h"
 #include "proxy/listener.h"
 #include "proxy/loop.h"
 #include "proxy/mailbox.h"
@@ -45,8 +48,8 @@ namespace gateway {
 
 namespace {
 
-// Listeners, epoll, the log, the admin listener, names being looked up, and the clients that are
-// told that there is no room.
+// Listeners, epoll, the log, the admin listener, names being looked up, keys being fetched, and the
+// clients that are told that there is no room.
 constexpr rlim_t descriptors_reserved_base = 64;
 constexpr rlim_t descriptors_reserved_per_worker = 96;
 
@@ -96,7 +99,7 @@ std::string listen_text(const Policy& policy) {
   return text;
 }
 
-class Server {
+class Server final : private FetchedKeys::Observer {
  public:
   explicit Server(std::shared_ptr<const Policy> policy);
 
@@ -114,6 +117,11 @@ class Server {
   std::string_view unready() const;
   InstanceMetrics metrics();
   void share_limits();
+  void say_ready();
+  void look_for_key(const std::shared_ptr<const Authenticator>& authenticator);
+  void on_key_news(const KeyNews& news) override;
+  void on_keys_fetched(const KeySetStatus& set, bool notable) override;
+  void on_key_fetch_failed(const KeySetStatus& set) override;
   void on_terminate();
   void on_worker_drained();
 
@@ -124,11 +132,12 @@ class Server {
   Audit audit_;
   Ledger ledger_;
   Revocations revocations_;
-  proxy::Loop loop_;  // of this thread: signals and the admin listener
+  proxy::Loop loop_;  // of this thread: signals, the admin listener and keys that are fetched
   proxy::Mailbox mailbox_;
   proxy::Signals signals_;
   Census census_;
   Admin admin_;
+  bool said_ready_ = false;
   bool draining_ = false;
   unsigned drained_ = 0;
   const proxy::WallTime started_ = std::chrono::system_clock::now();
@@ -148,6 +157,8 @@ class Server {
   std::unique_ptr<Inbox<PermitsWanted>> to_shared_buckets_;
   std::unique_ptr<Inbox<ToSharedCounts>> to_shared_counts_;
   std::vector<std::unique_ptr<Inbox<Counted>>> counted_;
+  proxy::CurlFetcher fetcher_;
+  FetchedKeys fetched_keys_;
 };
 
 Server::Server(std::shared_ptr<const Policy> policy)
@@ -162,7 +173,9 @@ Server::Server(std::shared_ptr<const Policy> policy)
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
       admin_(loop_, policy_->admin_token, audit_),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
-      sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }) {
+      sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }),
+      fetcher_(loop_),
+      fetched_keys_(loop_.timers(), fetcher_, authenticators_of(*policy_), *this) {
   make_workers();
   control_ = std::make_unique<Control>(workers_.front()->loop().timers(), revocations_, sweeps_,
                                        audit_, longest_token(*policy_));
@@ -174,9 +187,10 @@ Server::Server(std::shared_ptr<const Policy> policy)
 void Server::make_workers() {
   for (unsigned i = 0; i < worker_count_; ++i) {
     auto on_drained = [this] { mailbox_.post([this] { on_worker_drained(); }); };
+    auto ask_for_key = [this](auto& authenticator) { look_for_key(authenticator); };
     ExchangePort& exchange = i == 0 ? static_cast<ExchangePort&>(exchange_) : *to_exchange_;
-    auto& worker = *workers_.emplace_back(
-        std::make_unique<Worker>(i, policy_, ledger_, revocations_, log_, exchange, on_drained));
+    auto& worker = *workers_.emplace_back(std::make_unique<Worker>(
+        i, policy_, ledger_, revocations_, log_, exchange, ask_for_key, on_drained));
     census_.add_worker([&worker](Survey survey) { worker.survey(std::move(survey)); });
     if (i == 0) {
       to_exchange_ = std::make_unique<Inbox<ToExchange>>(worker.mailbox(), exchange_);
@@ -227,7 +241,7 @@ void Server::share_limits() {
 void Server::add_admin_rows() {
   auto& api = admin_.api();
   add_health_rows(api, [this] { return unready(); });
-  add_policy_row(api, policy_, loop_.timers());
+  add_policy_row(api, policy_, loop_.timers(), [this] { return fetched_keys_.status(); });
   api.add({"GET", "/metrics",
            answer_with(exposition_content_type, [this] { return metrics_text(metrics()); })});
   add_connection_rows(api, census_, audit_, [this](auto id, auto answer) {
@@ -250,6 +264,7 @@ InstanceMetrics Server::metrics() {
   metrics.control_texts_invalid = control_->invalid();
   metrics.started = started_;
   metrics.now = loop_.timers().now().monotonic;
+  metrics.key_sets = fetched_keys_.status();
   metrics.ready = unready().empty();
   metrics.draining = draining_;
   return metrics;
@@ -305,7 +320,30 @@ std::string_view Server::unready() const {
   if (draining_) return "draining";
   if (!revocations_.loaded()) return "revocations_not_loaded";
   if (exchange_.refuses()) return "redis_away";
+  if (!fetched_keys_.loaded()) return "keys_not_loaded";
   return {};
+}
+
+void Server::say_ready() {
+  if (fetched_keys_.loaded() && !std::exchange(said_ready_, true)) audit_.ready();
+}
+
+// On a worker's thread.
+void Server::look_for_key(const std::shared_ptr<const Authenticator>& authenticator) {
+  mailbox_.post([this, authenticator] { fetched_keys_.look_for_unknown_key(authenticator); });
+}
+
+void Server::on_key_news(const KeyNews& news) {
+  for (auto& worker : workers_) worker->learn(news);
+  say_ready();
+}
+
+void Server::on_keys_fetched(const KeySetStatus& set, bool notable) {
+  audit_.keys_fetched(set, notable);
+}
+
+void Server::on_key_fetch_failed(const KeySetStatus& set) {
+  audit_.key_fetch_failed(set, loop_.timers().now().monotonic);
 }
 
 std::expected<void, std::string> Server::listen() {
@@ -344,7 +382,8 @@ void Server::run() {
   }
   std::vector<std::thread> threads;
   for (auto& worker : workers_) threads.emplace_back([&worker] { worker->run(); });
-  audit_.ready();
+  fetched_keys_.start();
+  say_ready();
   loop_.run();
   for (auto& worker : workers_) worker->stop();
   for (auto& thread : threads) thread.join();

@@ -239,7 +239,7 @@ std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_v
   auto principal = gateway::authenticate_again(
       *identity_.route,
       {identity_.subject, issuer ? std::string_view(*issuer) : std::string_view(), authenticator_},
-      token, now);
+      token, host_.known_keys(), now);
   const auto& revocations = host_.revocations();
   if (principal && revocations.meets(principal->subject, revocations.mark_of(*principal), now)) {
     Denied denied;

@@ -63,7 +63,7 @@ std::vector<proxy::Server> servers(const BackendSettings& backend) {
 
 Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
                const Revocations& revocations, Log& log, ExchangePort& exchange,
-               std::function<void()> on_drained)
+               KeyRing::Ask ask_for_key, std::function<void()> on_drained)
     : index_(index),
       policy_(std::move(policy)),
       ledger_(ledger),
@@ -75,6 +75,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       mailbox_(loop_),
       rooms_(index, exchange, policy_->redis.has_value()),
       counting_(index),
+      key_ring_(loop_.timers(), std::move(ask_for_key)),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes) {
     relay_settings_.push_back(relay_settings(route, ledger_, counters_.routes[route.index]));
@@ -123,6 +124,10 @@ void Worker::survey(Survey survey) {
   mailbox_.post([this, survey = std::move(survey)]() mutable {
     if (survey({sessions_, rooms_, loop_.timers().now()})) this->survey(std::move(survey));
   });
+}
+
+void Worker::learn(KeyNews news) {
+  mailbox_.post([this, news = std::move(news)]() mutable { key_ring_.learn(std::move(news)); });
 }
 
 void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {

@@ -14,6 +14,7 @@
 
 #include "gateway/admission.h"
 #include "gateway/envelope.h"
+#include "gateway/key_ring.h"
 #include "gateway/metrics.h"
 #include "gateway/revocations.h"
 #include "gateway/rooms.h"
@@ -30,10 +31,11 @@ class Worker final : private proxy::Listener::Observer,
                      private Admission::Host,
                      private Session::Host {
  public:
-  // `exchange`: where this worker's letters to it go. `on_drained` is called once on the worker's
-  // own thread, when its last client is gone after drain().
+  // `exchange`: where this worker's letters to it go. `ask_for_key` is called on its own thread,
+  // and answered by learn(). `on_drained` is called once there, when its last client is gone after
+  // drain().
   Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
-         const Revocations& revocations, Log& log, ExchangePort& exchange,
+         const Revocations& revocations, Log& log, ExchangePort& exchange, KeyRing::Ask ask_for_key,
          std::function<void()> on_drained);
   ~Worker();
 
@@ -50,6 +52,7 @@ class Worker final : private proxy::Listener::Observer,
   void drain();
   void stop();
   void survey(Survey survey);
+  void learn(KeyNews news);
 
   // For what lives on its thread besides it.
   proxy::Loop& loop() override { return loop_; }
@@ -79,6 +82,8 @@ class Worker final : private proxy::Listener::Observer,
   Ledger& ledger() override { return ledger_; }
   const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
+  KeyRing& key_ring() override { return key_ring_; }
+  const KnownKeys& known_keys() override { return key_ring_.known(); }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return draining_; }
   std::string drain_reason() override;
@@ -112,6 +117,7 @@ class Worker final : private proxy::Listener::Observer,
   EnvelopeReader reader_;
   RoomServices room_services_{rooms_, reader_, ledger_};
   Counting counting_;
+  KeyRing key_ring_;
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first

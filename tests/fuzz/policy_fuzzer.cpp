@@ -77,7 +77,7 @@ void check_policy(const gateway::Policy& policy) {
     question.host = "chat.example.com";
     question.token = "e30.e30.AAAA";
     question.room = gateway::RoomQuestion{"team:a", auth::RoomAction::Publish};
-    require(!gateway::explain(policy, question, auth::WallTime()).text.empty());
+    require(!gateway::explain(policy, question, {}, auth::WallTime()).text.empty());
   }
 }
 

@@ -96,7 +96,7 @@ struct Request {
 std::expected<Admitted, Denied> ask(const Request& request) {
   std::vector<auth::Field> fields;
   for (const auto& [name, value] : request.fields) fields.push_back({name, value});
-  return decide(policy(), {"localhost", request.path, request.query, fields}, now);
+  return decide(policy(), {"localhost", request.path, request.query, fields}, {}, now);
 }
 
 // The reason; "subject" where it passes.
@@ -270,7 +270,7 @@ TEST_SUITE("another token for a connection that is open") {
 
   // The reason; "subject" where it may take the other's place.
   std::string refresh(std::string_view path, const Bearer& bearer, const std::string& token) {
-    auto again = authenticate_again(route_at(path), bearer, token, now);
+    auto again = authenticate_again(route_at(path), bearer, token, {}, now);
     return again ? again->subject : std::string(again.error().reason());
   }
 

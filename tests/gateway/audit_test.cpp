@@ -156,6 +156,45 @@ TEST_SUITE("the audit trail") {
     CHECK(count_containing(lines, R"("reason":"full")") == 1);
   }
 
+  TEST_CASE("keys that are fetched: what is new is told, and what is of no use is a warning") {
+    CapturedLog captured(LogLevel::Info);
+    Audit audit(captured.log());
+    KeySetStatus set;
+    set.authenticator = "users";
+    set.origin = "https://id.example.com";
+    set.keys = 2;
+    audit.keys_fetched(set, true);
+    audit.keys_fetched(set, false);
+    set.left_out = 1;
+    set.first_left_out = "keys[0]: why";
+    audit.keys_fetched(set, true);
+    const std::string who = R"("authenticator":"users","from":"https://id.example.com","keys":2,)";
+    CHECK(captured.lines() ==
+          Lines{R"({"level":"info","event":"keys_fetched",)" + who + R"("left_out":0})",
+                R"({"level":"warn","event":"keys_fetched",)" + who +
+                    R"("left_out":1,"first_left_out":"keys[0]: why"})"});
+  }
+
+  TEST_CASE("keys that cannot be fetched: of many failures in a row fewer and fewer are told") {
+    CapturedLog captured(LogLevel::Info);
+    Audit audit(captured.log());
+    KeySetStatus set;
+    set.authenticator = "users";
+    set.origin = "https://id.example.com";
+    set.last_error = "timed_out";
+    const proxy::MonotonicTime now(100h);
+    for (set.failures_in_a_row = 1; set.failures_in_a_row <= 200; ++set.failures_in_a_row) {
+      if (set.failures_in_a_row == 128) set.fetched = now - 3661s;
+      audit.key_fetch_failed(set, now);
+    }
+    const Lines lines = captured.lines();
+    REQUIRE(lines.size() == 9);  // 1, 2, 4, 8, 16, 32, 64, 128, 192
+    CHECK(lines.front() ==
+          R"({"level":"warn","event":"key_fetch_failed","authenticator":"users",)"
+          R"("from":"https://id.example.com","reason":"timed_out","failures":1,"keys":0})");
+    CHECK(lines.back().ends_with(R"("failures":192,"keys":0,"age_s":3661})"));
+  }
+
   TEST_CASE("a level that leaves the events out leaves them all out") {
     CapturedLog captured(LogLevel::Error);
     Audit audit(captured.log());

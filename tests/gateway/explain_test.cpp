@@ -129,7 +129,7 @@ std::string verdict(const Explanation& explanation) {
 }
 
 Explanation explained(const Question& asked) {
-  Explanation explanation = explain(policy(), asked, now);
+  Explanation explanation = explain(policy(), asked, {}, now);
   // Whatever is said, the credential is not.
   if (asked.token) CHECK_FALSE(explanation.text.contains(*asked.token));
   CHECK(explanation.allowed == (verdict(explanation) == "allow"));

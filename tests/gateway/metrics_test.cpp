@@ -71,6 +71,7 @@ struct Fixture {
     instance.now = now;
     instance.started = proxy::WallTime(1'700'000'000s);
     instance.draining = draining;
+    instance.key_sets = key_sets;
     for (const auto& worker : workers) {
       instance.workers.push_back(
           {worker.counters, worker.refusals, worker.rooms, worker.servers, worker.iterations});
@@ -91,6 +92,7 @@ struct Fixture {
   std::deque<Worker> workers;
   proxy::MonotonicTime now = proxy::MonotonicTime() + 1h;
   bool draining = false;
+  std::vector<KeySetStatus> key_sets;
 };
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -340,6 +342,25 @@ TEST_SUITE("metrics") {
     CHECK(f.says("gatehouse_revocations_loaded 1"));
     CHECK(f.says("gatehouse_revocations_applied_total 2"));
     CHECK(f.says("gatehouse_revoked_connections_total 1"));
+  }
+
+  TEST_CASE("keys that are fetched are counted, and as old as their last fetch that succeeded") {
+    Fixture f;
+    CHECK_FALSE(f.text().contains("gatehouse_key"));
+    auto& set = f.key_sets.emplace_back();
+    set.authenticator = "users";
+    set.origin = "https://id.example.com";
+    set.fetches = set.failures = 2;
+    const std::string of_it = R"({authenticator="users",set="1",from="https://id.example.com")";
+    CHECK(f.says("gatehouse_key_set_keys" + of_it + "} 0"));
+    CHECK_FALSE(f.text().contains("gatehouse_key_set_age_seconds"));
+    set.keys = 3;
+    set.fetched = f.now - 90s;
+    set.fetches = 7;
+    CHECK(f.says("gatehouse_key_set_keys" + of_it + "} 3"));
+    CHECK(f.says("gatehouse_key_set_age_seconds" + of_it + "} 90"));
+    CHECK(f.says("gatehouse_key_fetches_total" + of_it + R"(,outcome="fetched"} 5)"));
+    CHECK(f.says("gatehouse_key_fetches_total" + of_it + R"(,outcome="failed"} 2)"));
   }
 
   TEST_CASE("lines that the log leaves out are counted") {

@@ -130,6 +130,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
   const gateway::Revocations& revocations() override { return revoked; }
+  const gateway::KnownKeys& known_keys() override { return known_keys_; }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -180,6 +181,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::Revocations revoked;
 
  private:
+  gateway::KnownKeys known_keys_;
   CapturedLog captured_;
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};

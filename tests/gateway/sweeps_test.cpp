@@ -36,6 +36,7 @@ struct Fixture : Session::Host {
   proxy::RelaySettings settings;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   Revocations revoked;
+  KnownKeys keys;
   std::vector<std::shared_ptr<tests::Peer>> clients;
   std::vector<std::unique_ptr<Session>> sessions;
 
@@ -53,6 +54,7 @@ struct Fixture : Session::Host {
   RefusalSampler& refusals() override { return sampler; }
   WorkerCounters& counters() override { return counted; }
   const Revocations& revocations() override { return revoked; }
+  const KnownKeys& known_keys() override { return keys; }
   const RoomServices& room_services() override { return services; }
   void retire(Session&) override {}
 

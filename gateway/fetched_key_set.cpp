@@ -1,0 +1,121 @@
+#include "gateway/fetched_key_set.h"
+
+#include <utility>
+
+#include "auth/openid_configuration.h"
+#include "proxy/random.h"
+
+namespace gateway {
+
+namespace {
+
+// For jitter alone: any number will do.
+std::uint32_t random_number() {
+  std::uint32_t random = 0;
+  if (!proxy::fill_random({reinterpret_cast<unsigned char*>(&random), sizeof random})) random = 0;
+  return random;
+}
+
+}  // namespace
+
+FetchedKeySet::FetchedKeySet(proxy::Timers& timers, proxy::Fetcher& fetcher,
+                             std::shared_ptr<const Authenticator> authenticator,
+                             const KeyLocation& location, Observer& observer)
+    : timers_(timers),
+      fetcher_(fetcher),
+      authenticator_(std::move(authenticator)),
+      location_(location),
+      observer_(observer),
+      schedule_(authenticator_->stale_max),
+      next_fetch_(timers, [this] { fetch(); }),
+      too_old_(timers, [this] { observer_.on_too_old(*this); }) {
+  status_.authenticator = authenticator_->name;
+  status_.number = static_cast<std::size_t>(&location_ - authenticator_->key_locations.data()) + 1;
+  status_.origin = location_.url.origin();
+  status_.discovered = location_.discovered;
+}
+
+void FetchedKeySet::fetch() {
+  if (fetching_) return;
+  fetching_ = true;
+  next_fetch_.disarm();
+  if (!location_.discovered) return fetch_keys(location_.url);
+  configuration_fetch_ = fetcher_.fetch(
+      {location_.url, {}}, [this](proxy::FetchResult result) { on_configuration(result); });
+}
+
+void FetchedKeySet::look_for_unknown_key() {
+  if (!fetching_ && schedule_.take_unknown_key(timers_.now().monotonic)) fetch();
+}
+
+const auth::KeySet* FetchedKeySet::keys() const {
+  return schedule_.good(timers_.now().monotonic) ? &keys_ : nullptr;
+}
+
+void FetchedKeySet::on_configuration(const proxy::FetchResult& result) {
+  if (!result) return fail(result.error().reason());
+  const auto named =
+      auth::parse_openid_configuration(result->body, *authenticator_->verifier->rules().issuer);
+  if (!named) return fail(name_of(named.error()));
+  auto url = proxy::parse_fetch_url(*named);
+  // What came over TLS does not lead to what does not.
+  if (!url || (location_.url.secure && !url->secure)) return fail("jwks_uri_not_allowed");
+  fetch_keys(*std::move(url));
+}
+
+void FetchedKeySet::fetch_keys(proxy::FetchUrl url) {
+  if (url.text != keys_url_) etag_.clear();
+  keys_url_ = url.text;
+  keys_fetch_ = fetcher_.fetch({std::move(url), etag_},
+                               [this](proxy::FetchResult result) { on_keys(result); });
+}
+
+void FetchedKeySet::on_keys(const proxy::FetchResult& result) {
+  if (!result) return fail(result.error().reason());
+  const bool same = result->not_modified || (keys_.size() > 0 && result->body == body_);
+  if (same || read_keys(*result)) succeed(*result, !same);
+}
+
+// False: it has failed, and the keys are what they were.
+bool FetchedKeySet::read_keys(const proxy::FetchAnswer& answer) {
+  auth::KeySet keys;
+  auto left_out = keys.add_fetched_jwk_set(
+      answer.body, authenticator_->verifier->rules().algorithms, location_.not_after);
+  if (!left_out) {
+    fail("bad_key_set", left_out.error().what);
+    return false;
+  }
+  keys_ = std::move(keys);
+  body_ = answer.body;
+  status_.keys = keys_.size();
+  status_.left_out = left_out->keys;
+  status_.first_left_out = std::move(left_out->first);
+  return true;
+}
+
+void FetchedKeySet::succeed(const proxy::FetchAnswer& answer, bool changed) {
+  const auto now = timers_.now().monotonic;
+  if (!answer.not_modified) etag_ = answer.etag;
+  next_fetch_.arm(schedule_.succeeded(now, answer.fresh_for, random_number()));
+  too_old_.arm(*schedule_.good_until() - now);
+  fetching_ = false;
+  ++status_.fetches;
+  status_.fetched = now;
+  status_.good_until = schedule_.good_until();
+  status_.last_error.clear();
+  const bool recovered = std::exchange(status_.failures_in_a_row, 0) > 0;
+  observer_.on_fetched(*this, changed || recovered);
+}
+
+void FetchedKeySet::fail(std::string_view reason, std::string_view detail) {
+  next_fetch_.arm(schedule_.failed(timers_.now().monotonic, random_number()));
+  fetching_ = false;
+  ++status_.fetches;
+  ++status_.failures;
+  ++status_.failures_in_a_row;
+  status_.last_error = reason;
+  if (!detail.empty()) status_.last_error.append(": ").append(detail);
+  observer_.on_fetch_failed(*this);
+}
+
+}  // namespace gateway

@@ -1,0 +1,52 @@
+#include "gateway/key_ring.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gateway {
+
+KeyRing::KeyRing(proxy::Timers& timers, Ask ask)
+    : ask_(std::move(ask)), timers_(timers), next_turn_(timers, [this] { wake(); }) {}
+
+void KeyRing::Waiter::stop_waiting() {
+  if (among_) std::exchange(among_, nullptr)->erase(place_);
+}
+
+bool KeyRing::wait_for(const Authenticator& authenticator, Waiter& waiter) {
+  const auto* news = known_.find(authenticator);
+  if (!news) return false;
+  auto& queue = queues_[&authenticator];
+  const bool expected = news->fetching || queue.asked;
+  if (!expected) {
+    if (timers_.now().monotonic < news->unknown_key_from) return false;
+    queue.asked = true;
+    ask_(news->authenticator);
+  }
+  waiter.among_ = &queue.waiters;
+  waiter.place_ = queue.waiters.insert(queue.waiters.end(), &waiter);
+  return true;
+}
+
+void KeyRing::learn(KeyNews news) {
+  auto& queue = queues_[news.authenticator.get()];
+  known_.learn(std::move(news));
+  queue.asked = false;
+  queue.due = queue.waiters.size();
+  wake();
+}
+
+void KeyRing::wake() {
+  std::size_t left = woken_per_turn;
+  for (auto& [authenticator, queue] : queues_) {
+    // Who waits again stands behind those who are due.
+    queue.due = std::min(queue.due, queue.waiters.size());
+    for (; queue.due > 0 && left > 0; --queue.due, --left) {
+      Waiter& first = *queue.waiters.front();
+      first.stop_waiting();
+      first.on_keys();
+    }
+  }
+  if (left == 0) next_turn_.arm(proxy::Duration::zero());
+}
+
+}  // namespace gateway
