@@ -149,7 +149,9 @@ class Client final : public gateway::Conversation::Host {
   std::expected<auth::Principal, gateway::Denied> authenticate_again(
       std::string_view token) override {
     tokens.push_back(std::string(token));
-    if (denial) return std::unexpected(gateway::Denied{*denial, {}, nullptr, nullptr, 0});
+    gateway::Denied denied;
+    denied.denial = denial.value_or(denied.denial);
+    if (denial) return std::unexpected(denied);
     return next_principal;
   }
   void renew(const auth::Principal& principal, std::size_t rooms_lost) override {

@@ -425,7 +425,7 @@ routes:
 )",
                                [](const std::string&) { return std::nullopt; });
     REQUIRE(loaded);
-    return explain(*loaded->policy, question(std::string(path), std::move(its)), now).text;
+    return explain(*loaded->policy, question(std::string(path), std::move(its)), {}, now).text;
   }
 
   TEST_CASE("a first message is a place for a token, and its absence a Close") {
