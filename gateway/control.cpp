@@ -149,6 +149,8 @@ void Control::on_scanned(const RedisReply& reply) {
   const auto cursor = reply.elements() == 2 ? reply.at(0).text() : std::nullopt;
   if (!cursor) return store_->give_up("bad_reply");
   const auto members = reply.at(1);
+  // What is no list must not pass for an empty one.
+  if (members.text() || members.integer() || members.error()) return store_->give_up("bad_reply");
   for (std::size_t i = 0; i < members.elements(); i += 2) {
     if (!load(members.at(i).text().value_or(""))) return give_up_full();
   }

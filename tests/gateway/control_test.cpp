@@ -211,6 +211,10 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
       store.answer(":1\r\n");
       CHECK(store.given_up == "bad_reply");
     }
+    SUBCASE("list") {
+      store.answer("*2\r\n$1\r\n0\r\n:0\r\n");
+      CHECK(store.given_up == "bad_reply");
+    }
     CHECK_FALSE(revocations.loaded());
     CHECK(store.settlings == 0);
   }
