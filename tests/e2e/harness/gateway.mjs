@@ -12,16 +12,20 @@ import { audience, issuer, secret, token } from './tokens.mjs';
 import { deadlineMs, patience, until, within } from './wait.mjs';
 import { connect, upgradeRequest } from './wire.mjs';
 
-// Not one that this process has been given before: the kernel may well give it again.
+// Free at the moment, and given to no other test of this process.
 export async function freePort() {
+  const port = ports.first + Math.floor(Math.random() * (ports.last - ports.first + 1));
   const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  if (given.has(port)) return freePort();
+  const free = await new Promise((resolve) => {
+    server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) await new Promise((resolve) => server.close(resolve));
+  if (!free || given.has(port)) return freePort();
   given.add(port);
   return port;
 }
+// Below those that the kernel gives to clients: one that is free now would be somebody's the next moment.
+const ports = { first: 12_000, last: 32_000 };
 const given = new Set();
 
 export const jwt = (more = {}) => ({
