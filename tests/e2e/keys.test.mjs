@@ -144,6 +144,7 @@ describe('keys that are not there', () => {
     await keyServer(t, jwkSet(key), { port });
     await until('to be ready', () => ready(gateway), 20_000 * patience);
     assert.equal(await gateway.status(await key.token()), 101);
+    await gateway.logged('that it is ready', ({ event }) => event === 'ready');
     assert.equal(gateway.log.filter(({ event }) => event === 'ready').length, 1);
   });
 
