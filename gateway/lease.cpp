@@ -51,7 +51,7 @@ Lease::Verdict Lease::take(const auth::RateLimit& limit, Time now) {
   } else if (!asking_ && now < ask_from_) {
     return {Kind::Refuse, until(ask_from_, now)};
   } else {
-    verdict = {Kind::Ask, answer_poll};
+    verdict = {Kind::Ask, poll_after(now)};
   }
   if (!asking_ && now >= ask_from_ && permits_ <= full / ask_at_part) {
     verdict.question = ask(limit, now);
@@ -71,7 +71,9 @@ std::optional<Lease::Question> Lease::answered(const Answer& answer, const auth:
   asking_ = false;
   answered_at_ = now;
   generous_ = answer.wait == Wait::zero();
-  ask_from_ = generous_ ? now : now + std::max(answer.wait, pause(limit));
+  // Who takes is on another thread, whose clock may be behind this one: a time that holds nobody up
+  // is none of today.
+  ask_from_ = generous_ ? Time{} : now + std::max(answer.wait, pause(limit));
   permits_ += answer.granted;
   owed_ -= std::exchange(asked_, 0);
   const std::int64_t paid = std::clamp<std::int64_t>(owed_, 0, permits_);
@@ -84,6 +86,13 @@ std::optional<Lease::Question> Lease::answered(const Answer& answer, const auth:
 void Lease::give_back_old(Time now) {
   if (permits_ == 0 || now - answered_at_ < kept_max) return;
   owed_ -= std::exchange(permits_, 0);
+  ask_from_ = {};  // for what has just been let go
+}
+
+// As long as it has been waited for already, so that a slow answer costs many who wait little.
+Lease::Wait Lease::poll_after(Time now) const {
+  const auto waited = asking_ ? std::chrono::floor<Wait>(now - asked_at_) : Wait::zero();
+  return std::clamp(waited, answer_poll, answer_poll_max);
 }
 
 }  // namespace gateway

@@ -38,7 +38,8 @@ class Lease {
   // How often a message that cannot be judged before the answer comes is to be judged again, and
   // how long it waits at most: longer than a Redis is busy with something else now and then. From
   // then on the instance's own bucket decides alone until there is an answer.
-  static constexpr Wait answer_poll{2};
+  static constexpr Wait answer_poll{2};  // at first
+  static constexpr Wait answer_poll_max{50};
   static constexpr Wait answer_late{500};
 
   // How long who was not granted all that it asked for asks no more, at most; unless no permit
@@ -77,12 +78,13 @@ class Lease {
   // Nobody knows whether the bucket was charged: begins anew.
   void unanswered() { *this = {}; }
 
-  // Nothing is lost if it is forgotten.
+  // May be forgotten: what is charged and not spent is a lease at most.
   bool idle() const { return !asking_ && owed_ <= 0; }
 
  private:
   Question ask(const auth::RateLimit& limit, Time now);
   void give_back_old(Time now);
+  Wait poll_after(Time now) const;
 
   std::int64_t permits_ = 0;
   std::int64_t owed_ = 0;   // as in a Question; what the question under way says is in it

@@ -6,20 +6,20 @@
 #include <variant>
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include "gateway/random_text.h"
 
 namespace gateway {
 namespace {
 
-// KEYS: of counts. ARGV: what stands before an instance's id in its key, our id, an id that is void
-// or nothing, for how many milliseconds an instance lives and a count is kept; then for each count
-// how many are ours, and how many there may be with those of others (0: any number). The answer:
-// whether we lived, then for each count whether there are no more than that; if there are, it stays
-// as it was.
+// KEYS: of counts. ARGV: what stands before an instance's id in its key, our id, ids that are void,
+// for how many milliseconds an instance lives and a count is kept; then for each count how many are
+// ours, and how many there may be with those of others (0: any number). The answer: whether we
+// lived, then for each count whether there are no more than that; if there are, it stays as it was.
 constexpr std::string_view script = R"(
 local alive, me, former = ARGV[1], ARGV[2], ARGV[3]
-if former ~= '' then redis.call('DEL', alive .. former) end
+for id in string.gmatch(former, '%S+') do redis.call('DEL', alive .. id) end
 local answer = { redis.call('EXISTS', alive .. me) }
 redis.call('SET', alive .. me, '', 'PX', ARGV[4])
 local lives = { [me] = true }
@@ -134,7 +134,9 @@ void SharedCounts::on_usable() {
 
 void SharedCounts::begin() {
   const auto id = random_hexadecimal<32>();
-  former_id_ = std::exchange(id_, std::string(id.data(), id.size()));
+  if (!id_.empty()) void_ids_.push_back(id_);
+  if (void_ids_.size() > void_ids_max) void_ids_.pop_front();
+  id_.assign(id.data(), id.size());
   ++epoch_;
   alive_ = doubtful_ = false;
   write_all();
@@ -168,7 +170,15 @@ void SharedCounts::write_next() {
   });
 }
 
+// Questions first: who has left since it asked is among the changes, and those say how it is now.
 void SharedCounts::flush() {
+  const auto questions = std::exchange(questions_, {});
+  for (auto rest = std::span(questions); !rest.empty();) {
+    const auto batch = rest.first(std::min(batch_max, rest.size()));
+    rest = rest.subspan(batch.size());
+    ask(batch);
+  }
+
   const auto changed = std::exchange(changed_, {});
   std::vector<Entry> entries;
   for (const auto& key : changed) {
@@ -177,13 +187,6 @@ void SharedCounts::flush() {
     if (entries.size() == batch_max) run(std::exchange(entries, {}), {});
   }
   if (!entries.empty()) run(entries, {});
-
-  const auto questions = std::exchange(questions_, {});
-  for (auto rest = std::span(questions); !rest.empty();) {
-    const auto batch = rest.first(std::min(batch_max, rest.size()));
-    rest = rest.subspan(batch.size());
-    ask(batch);
-  }
 }
 
 void SharedCounts::ask(std::span<const Question> questions) {
@@ -209,7 +212,7 @@ void SharedCounts::run(std::span<const Entry> entries, proxy::Store::Answer on_a
   std::vector<std::string> words;  // all before any is viewed
   words.reserve(5 + 3 * entries.size());
   for (const auto& entry : entries) words.push_back(count_prefix_ + entry.key);
-  words.insert(words.end(), {alive_prefix_, id_, std::exchange(former_id_, {}),
+  words.insert(words.end(), {alive_prefix_, id_, fmt::format("{}", fmt::join(void_ids_, " ")),
                              in_milliseconds(alive_for), in_milliseconds(kept_for)});
   for (const auto& entry : entries) {
     words.push_back(std::to_string(entry.own));
@@ -225,7 +228,9 @@ void SharedCounts::run(std::span<const Entry> entries, proxy::Store::Answer on_a
     if (on_answer) on_answer(reply);
     if (epoch != epoch_) return;
     if (!reply) doubtful_ = true;
-    if (reply && !first && reply->at(0).integer() == 0) begin();
+    if (!reply) return;
+    void_ids_.clear();
+    if (!first && reply->at(0).integer() == 0) begin();
   };
   // Needed for a no as well as for the answer.
   auto shared = std::make_shared<decltype(answered)>(std::move(answered));

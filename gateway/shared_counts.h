@@ -47,6 +47,9 @@ class SharedCounts final : public CountsPort,
   static constexpr std::chrono::minutes kept_for{60};
   static constexpr std::chrono::minutes written_every{20};
 
+  // Of ids that were given up and not heard of: an older one is void by its age.
+  static constexpr std::size_t void_ids_max = 8;
+
   // Then the instance's own count decides alone.
   static constexpr std::chrono::seconds answer_late{1};
 
@@ -121,12 +124,12 @@ class SharedCounts final : public CountsPort,
   std::vector<Question> questions_;
   std::set<std::string, std::less<>> changed_;  // keys, since the latest flush
 
-  std::string id_;           // of this instance, as long as nothing that it writes is lost
-  std::string former_id_;    // that is to be void; empty: none
-  std::uint64_t epoch_ = 0;  // ids that there were
-  bool alive_ = false;       // something has been asked under this id
-  bool doubtful_ = false;    // something may be lost
-  std::string written_to_;   // the last key of the latest batch
+  std::string id_;                    // of this instance, as long as nothing that it writes is lost
+  std::deque<std::string> void_ids_;  // ours before, until Redis is known to have heard of it
+  std::uint64_t epoch_ = 0;           // ids that there were
+  bool alive_ = false;                // something has been asked under this id
+  bool doubtful_ = false;             // something may be lost
+  std::string written_to_;            // the last key of the latest batch
   proxy::MonotonicTime all_written_at_{};
   proxy::Timer renewal_;
   proxy::Timer late_;

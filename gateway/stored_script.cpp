@@ -20,21 +20,20 @@ void StoredScript::on_up() {
 }
 
 void StoredScript::on_down() {
-  up_ = loading_ = false;
+  up_ = reloaded_ = false;
   retry_.disarm();
   set_usable(false);
 }
 
 // Not taken: there is too much that waits for Redis already.
 void StoredScript::load() {
-  loading_ = store_.ask({"SCRIPT", "LOAD", text_},
-                        [this](const proxy::RedisReply* reply) { on_loaded(reply); });
-  if (!loading_) retry_.arm(retry_after);
+  const bool asked = store_.ask({"SCRIPT", "LOAD", text_},
+                                [this](const proxy::RedisReply* reply) { on_loaded(reply); });
+  if (!asked) retry_.arm(retry_after);
 }
 
 void StoredScript::on_loaded(const proxy::RedisReply* reply) {
   if (!reply) return;  // on_down() follows
-  loading_ = false;
   if (const auto error = reply->error()) return refuse(*error);
   const auto digest = reply->text();
   if (!digest) return refuse("bad_reply");
@@ -58,13 +57,15 @@ bool StoredScript::run(std::span<const std::string_view> keys,
 }
 
 void StoredScript::on_success() {
+  reloaded_ = false;
   if (!std::exchange(refused_, {}).empty()) audit_.sharing_back(what_);
 }
 
 // Those that were asked before the first of them was refused have errors too.
 void StoredScript::on_error(std::string_view error) {
   if (!up_ || !usable_) return;
-  if (error != "NOSCRIPT") return refuse(error);
+  // Once: where it is forgotten as soon as it is loaded, loading it again is no way.
+  if (error != "NOSCRIPT" || std::exchange(reloaded_, true)) return refuse(error);
   set_usable(false);
   load();
 }

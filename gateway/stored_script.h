@@ -38,8 +38,6 @@ class StoredScript {
   void on_up();
   void on_down();
 
-  bool usable() const { return usable_; }
-
   // False: it was not asked, and there is no answer. To the answer null is all that is no reply of
   // the script's own.
   [[nodiscard]] bool run(std::span<const std::string_view> keys,
@@ -61,8 +59,8 @@ class StoredScript {
   std::string digest_;   // as Redis calls it
   std::string refused_;  // the reason that the log knows
   bool up_ = false;
-  bool loading_ = false;
   bool usable_ = false;
+  bool reloaded_ = false;  // since the script ran last
   proxy::Timer retry_;
 };
 

@@ -152,18 +152,18 @@ describe("a subject's messages over three instances under a flood", () => {
     await until("a burst of bob's", () => passed.messages >= before + rate);
   });
 
-  // Slowed down by one it has failed once, with answers of Redis that came late: a finding, not understood yet.
-  const slowed = process.env.GATEHOUSE_SANITIZED && 'a load that a sanitizer does not carry';
-  test('a burst that the policy permits passes whole, in one read, on one instance', { skip: slowed }, async (t) => {
+  test('a burst that the policy permits passes whole, in one read, on one instance', async (t) => {
     const subject = { messages: '50/s', burst: 200, scope: 'global' };
     const { gateways: [a, b], passed } = await cluster(t, { subject, count: 2, connection: { on_exceed: 'drop' } });
     const [first, second] = [await openClient(t, a), await openClient(t, b)];
+    const began = performance.now();
     for (let i = 0; i < 200; ++i) first.send('hello');
     await until('the burst', () => passed.messages >= 200);
     for (let i = 0; i < 200; ++i) second.send('hello');
     await sleep(100);
-    // What came in meanwhile, and what the bound allows: two leases and advances of 10.
-    assert.ok(passed.messages < 200 + 60, `${passed.messages}`);
+    // Two instances with leases and advances of 10.
+    const may = 200 + 50 * (performance.now() - began) / 1_000 + 2 * 2 * 10;
+    assert.ok(passed.messages <= may, `${passed.messages} of ${may}`);
   });
 
   test('few messages a second pass as they come', async (t) => {

@@ -261,6 +261,34 @@ TEST_SUITE("a lease") {
     CHECK(lease.answered({10, 0ms}, hundred, start + 3s)->owed == 90);
   }
 
+  // Workers are threads with clocks of their own, each of which stands still in an iteration.
+  TEST_CASE("an answer that granted all refuses nobody, though it came by a clock that is ahead") {
+    Lease lease;
+    lease.take(hundred, start);
+    lease.answered({10, 0ms}, hundred, start + 3ms);
+    CHECK(passed(lease, 20, start) == 20);
+    CHECK(lease.take(hundred, start).kind == Kind::Ask);
+  }
+
+  TEST_CASE("permits that are let go for their age are asked for again at once") {
+    const auth::RateLimit slow{.permits_per_second = 0.1, .permits_max = 100};
+    Lease lease;
+    lease.take(slow, start);
+    lease.answered({3, 6s}, slow, start);
+    const auto late = lease.take(slow, start + Lease::kept_max);
+    CHECK(late.kind == Kind::Ask);
+    REQUIRE(late.question);
+    CHECK(late.question->owed == -3);
+  }
+
+  TEST_CASE("the longer an answer takes, the less often it is looked for") {
+    Lease lease;
+    CHECK(lease.take(hundred, start).wait == Lease::answer_poll);
+    CHECK(lease.take(hundred, start - 5ms).wait == Lease::answer_poll);
+    CHECK(lease.take(hundred, start + 20ms).wait == 20ms);
+    CHECK(lease.take(hundred, start + 400ms).wait == Lease::answer_poll_max);
+  }
+
   TEST_CASE("without an answer it begins anew") {
     Lease lease = with_lease();
     passed(lease, 100, start);

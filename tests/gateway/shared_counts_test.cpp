@@ -196,8 +196,9 @@ TEST_SUITE("connections that instances count together") {
     CHECK(counts.clients() == 1);
     auto next = client("alice");
     flushes.flush();
-    store.answer_numbers({1, 1});  // to what was said of the refused one
     CHECK(entries() == Words{"pre:connections:r:alice 2 10"});
+    store.answer_numbers({1, 1});
+    CHECK(entries() == Words{"pre:connections:r:alice 2 0"});  // what is said of the refused one
   }
 
   TEST_CASE_FIXTURE(Fixture, "with Redis away, late or wrong the instance's own count decides") {
@@ -312,6 +313,31 @@ TEST_SUITE("an instance that lives") {
     const auto arguments = store.arguments_asked();
     CHECK(arguments[1] != arguments[2]);
     CHECK(arguments[2].size() == 32);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "an id that was given up is void as soon as Redis hears of anything") {
+    begin();
+    store.down();
+    store.up();
+    store.answer_load();
+    const auto second = store.arguments_asked().at(1);
+    store.down();  // that was lost
+    store.up();
+    store.answer_load();
+    CHECK(store.arguments_asked().at(2) == id + ' ' + second);
+    store.answer_numbers({0});
+    pass(SharedCounts::renewed_every);
+    CHECK(store.arguments_asked().at(2).empty());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "who leaves in the iteration in which it came leaves nothing behind") {
+    begin();
+    auto alice = client("alice");
+    alice.reset();
+    flushes.flush();
+    CHECK(entries() == Words{"pre:connections:r:alice 1 10"});
+    store.answer_numbers({1, 1});
+    CHECK(entries() == Words{"pre:connections:r:alice 0 0"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "given up while it says all again, it begins anew and says it once") {

@@ -87,6 +87,23 @@ TEST_SUITE("a script that Redis keeps") {
     CHECK(captured.lines().empty());
   }
 
+  TEST_CASE_FIXTURE(Fixture,
+                    "one that is forgotten as soon as it is loaded is not loaded on and on") {
+    begin();
+    for (int i = 0; i < 2; ++i) {
+      CHECK(run());
+      store.answer("-NOSCRIPT No matching script\r\n");
+      if (i == 0) store.answer_load();
+    }
+    CHECK(take() == Told{"useless", "none", "usable", "useless", "none"});
+    CHECK(store.asked.empty());
+    pass(StoredScript::retry_after);
+    store.answer_load();
+    CHECK(run());
+    store.answer(":1\r\n");
+    CHECK(captured.lines().size() == 2);
+  }
+
   TEST_CASE_FIXTURE(Fixture, "a refusal is said once, and tried again until it is none") {
     begin();
     CHECK(run());
