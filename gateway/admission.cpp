@@ -276,7 +276,7 @@ void Admission::on_heard() {
 }
 
 void Admission::on_client_ending(const proxy::Ending& ending) {
-  if (state_ == State::Answered) return;
+  if (state_ >= State::Answered) return;  // also of one that had to give way in this iteration
   const bool left = ending.cause == proxy::Ending::Cause::Closed ||
                     ending.cause == proxy::Ending::Cause::Vanished;
   if (left) {

@@ -4,7 +4,6 @@
 // message has to say who it is, or a refusal is to be a Close.
 #pragma once
 
-#include <array>
 #include <list>
 #include <memory>
 #include <optional>

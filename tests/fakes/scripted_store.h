@@ -24,11 +24,16 @@ struct ScriptedStore final : proxy::Store {
   std::deque<Asked> asked;
   bool open = false;
   bool full = false;
+  bool may_be_given_up = false;
+  std::string given_up;  // why
   unsigned settlements = 0;
 
   void attach(Resident& resident) override { residents.push_back(&resident); }
   void settled() override { ++settlements; }
-  void give_up(std::string_view) override { FAIL("nobody here gives up"); }
+  void give_up(std::string_view reason) override {
+    REQUIRE(may_be_given_up);
+    given_up = reason;
+  }
   bool ask(std::span<const std::string_view> command, Answer answer) override {
     if (!open || full) return false;
     asked.push_back({{command.begin(), command.end()}, std::move(answer)});
@@ -45,7 +50,12 @@ struct ScriptedStore final : proxy::Store {
     for (auto* resident : residents) resident->on_down();
   }
 
-  // The oldest question without an answer gets this one, as Redis writes it (RESP2).
+  // The oldest question without an answer; empty: there is none.
+  std::string next() const {
+    return asked.empty() ? "" : fmt::format("{}", fmt::join(asked.front().words, " "));
+  }
+
+  // That one is answered so, as Redis writes it (RESP2).
   void answer(std::string_view reply) {
     REQUIRE_FALSE(asked.empty());
     auto question = std::move(asked.front());

@@ -1,12 +1,12 @@
 #include "gateway/control.h"
 
-#include <deque>
 #include <string>
 #include <vector>
 
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "tests/fakes/scripted_store.h"
 #include "tests/gateway/captured_log.h"
 
 using namespace gateway;
@@ -20,52 +20,6 @@ constexpr auth::WallTime now{std::chrono::seconds(1'790'000'000)};
 constexpr auto longest = 1h;
 constexpr auto lasts = longest + auth::clocks_apart_max;
 constexpr proxy::IpAddress operators;
-
-// The test is Redis: it answers what it was asked, in order and in Redis's own words.
-struct FakeStore final : proxy::Store {
-  struct Asked {
-    std::vector<std::string> command;
-    Answer answer;
-  };
-  Resident* resident = nullptr;
-  bool away = true;
-  std::deque<Asked> asked;
-  unsigned settlings = 0;
-  std::string given_up;
-
-  void attach(Resident& its) override { resident = &its; }
-  void settled() override { ++settlings; }
-  void give_up(std::string_view reason) override { given_up = reason; }
-  bool ask(std::span<const std::string_view> command, Answer answer) override {
-    if (away) return false;
-    asked.push_back({{command.begin(), command.end()}, std::move(answer)});
-    return true;
-  }
-
-  // The oldest question; its answer is to follow.
-  std::string next() const {
-    return asked.empty() ? "" : fmt::format("{}", fmt::join(asked.front().command, " "));
-  }
-  void answer(std::string_view reply) {
-    REQUIRE_FALSE(asked.empty());
-    auto first = std::move(asked.front());
-    asked.pop_front();
-    proxy::RedisReader reader;
-    reader.feed(reply);
-    const auto read = reader.next();
-    REQUIRE((read && *read));
-    first.answer(&**read);
-  }
-  void go() {
-    away = true;
-    for (auto& lost : std::exchange(asked, {})) lost.answer(nullptr);
-    resident->on_down();
-  }
-  void come() {
-    away = false;
-    resident->on_up();
-  }
-};
 
 std::string bulk(std::string_view text) { return fmt::format("${}\r\n{}\r\n", text.size(), text); }
 
@@ -84,7 +38,7 @@ struct Fixture {
   std::vector<std::vector<ConnectionId>> walks;  // that were started
   Sweeps sweeps{revocations, audit, [this](auto what) { walks.push_back(*what); }};
   Control control{timers, revocations, sweeps, audit, longest};
-  FakeStore store;
+  tests::ScriptedStore store;
   std::vector<Control::Outcome> outcomes;
 
   void pass(proxy::Duration time) {
@@ -92,7 +46,7 @@ struct Fixture {
   }
   void join() { control.join(store, "gatehouse"); }
   void come(const std::vector<std::string>& members = {}) {
-    store.come();
+    store.up();
     CHECK(store.next() == "ZSCAN gatehouse:revocations 0 COUNT 250");
     store.answer(scanned("0", members));
   }
@@ -101,7 +55,7 @@ struct Fixture {
     join();
     come();
     sweeps.on_swept();
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
   void revoke(std::string subject, std::optional<auth::WallTime> issued_before = {}) {
     control.revoke({true, std::move(subject), issued_before}, operators,
@@ -111,15 +65,15 @@ struct Fixture {
     control.revoke({false, std::move(id), {}}, operators,
                    [this](auto outcome) { outcomes.push_back(outcome); });
   }
-  void hear(std::string_view text) { store.resident->on_text(text); }
+  void hear(std::string_view text) { store.residents.at(0)->on_text(text); }
   void hear(const Revocation& revocation) { hear(auth::write_revocation(revocation)); }
   bool revoked(std::string_view subject, auth::WallTime issued_at = now) {
     return revocations.meets(subject, {0, issued_at}, now);
   }
   // What Redis is asked to store, without the script.
   std::string next_stored() {
-    if (store.asked.empty() || store.asked.front().command[0] != "EVAL") return store.next();
-    auto words = store.asked.front().command;
+    if (store.asked.empty() || store.asked.front().words[0] != "EVAL") return store.next();
+    auto words = store.asked.front().words;
     words.erase(words.begin(), words.begin() + 2);
     return fmt::format("{}", fmt::join(words, " "));
   }
@@ -169,18 +123,18 @@ TEST_SUITE("CONTRACT 7: revocation without Redis") {
 TEST_SUITE("CONTRACT 7: revocation, loading") {
   TEST_CASE_FIXTURE(Fixture, "nothing is loaded until the whole set has been read") {
     join();
-    CHECK(store.resident->channel() == "gatehouse:control");
+    CHECK(store.residents.at(0)->channel() == "gatehouse:control");
     CHECK_FALSE(revocations.loaded());
-    store.come();
+    store.up();
     store.answer(scanned("17", {auth::write_revocation(of_alice)}));
     CHECK(revoked("alice"));
     CHECK_FALSE(revocations.loaded());
     CHECK(store.next() == "ZSCAN gatehouse:revocations 17 COUNT 250");
-    CHECK(store.settlings == 0);
+    CHECK(store.settlements == 0);
     store.answer(scanned("0", {auth::write_revocation(of_bob)}));
     CHECK(revoked("bob", now - 1min));
     CHECK(revocations.loaded());
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
     CHECK(store.asked.empty());
   }
 
@@ -197,12 +151,13 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
     CHECK(revocations.size() == 1);
     CHECK(revocations.loaded());
     CHECK(control.invalid() == 2);
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "an error, or what is no answer to that, is a reason to be away") {
+    store.may_be_given_up = true;
     join();
-    store.come();
+    store.up();
     SUBCASE("error") {
       store.answer("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
       CHECK(store.given_up == "WRONGTYPE");
@@ -216,10 +171,11 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
       CHECK(store.given_up == "bad_reply");
     }
     CHECK_FALSE(revocations.loaded());
-    CHECK(store.settlings == 0);
+    CHECK(store.settlements == 0);
   }
 
   TEST_CASE_FIXTURE(Fixture, "more than can be kept: nobody is let in, and the bus is away") {
+    store.may_be_given_up = true;
     up();
     CHECK(revocations.loaded());
     for (std::size_t i = 0; i < Revocations::revocations_max; ++i) {
@@ -227,17 +183,18 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
     }
     SUBCASE("heard") { hear(of_alice); }
     SUBCASE("loaded") {
-      store.go();
+      store.down();
       come({auth::write_revocation(of_alice)});
-      CHECK(store.settlings == 1);
+      CHECK(store.settlements == 1);
     }
     CHECK(store.given_up == "too_many_revocations");
     CHECK_FALSE(revocations.loaded());
   }
 
   TEST_CASE_FIXTURE(Fixture, "a set that is endless is given up") {
+    store.may_be_given_up = true;
     join();
-    store.come();
+    store.up();
     const std::vector<std::string> rubbish(500, "rubbish");
     for (std::size_t i = 0; i < Control::members_max / rubbish.size(); ++i) {
       store.answer(scanned("1", rubbish));
@@ -249,18 +206,18 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
 
   TEST_CASE_FIXTURE(Fixture, "a connection that is lost meanwhile: from the beginning next time") {
     join();
-    store.come();
+    store.up();
     store.answer(scanned("17", {auth::write_revocation(of_alice)}));
-    store.go();
-    CHECK(store.settlings == 0);
+    store.down();
+    CHECK(store.settlements == 0);
     come({auth::write_revocation(of_alice)});
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
     CHECK(store.asked.empty());
   }
 
   TEST_CASE_FIXTURE(Fixture, "once loaded it stays so while Redis is away") {
     up();
-    store.go();
+    store.down();
     CHECK(revocations.loaded());
   }
 }
@@ -318,7 +275,7 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
       CHECK(next_stored() == storing(of_alice));
     }
     SUBCASE("lost") {
-      store.go();
+      store.down();
       CHECK(outcomes == Outcomes{Control::Outcome::Unstored});
       come();
       CHECK(next_stored() == storing(of_alice));
@@ -335,10 +292,10 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
     CHECK(revoked("alice"));
     come();
     CHECK(revocations.loaded());
-    CHECK(store.settlings == 0);
+    CHECK(store.settlements == 0);
     CHECK(next_stored() == storing(of_alice));
     store.answer(":1\r\n");
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "what Redis has lost is stored again, and what it has is not") {
@@ -346,12 +303,12 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
     hear(of_alice);
     hear(of_bob);
     CHECK(store.asked.empty());
-    store.go();
+    store.down();
     come({auth::write_revocation(of_bob)});
     CHECK(next_stored() == storing(of_alice));
     store.answer(":1\r\n");
     CHECK(store.asked.empty());
-    CHECK(store.settlings == 2);
+    CHECK(store.settlements == 2);
   }
 
   TEST_CASE_FIXTURE(Fixture, "many are stored by the slice") {
@@ -361,9 +318,9 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
     CHECK(store.asked.size() == Control::slice);
     for (std::size_t i = 0; i < Control::slice; ++i) store.answer(":1\r\n");
     CHECK(store.asked.size() == 1);
-    CHECK(store.settlings == 0);
+    CHECK(store.settlements == 0);
     store.answer(":1\r\n");
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "a Redis that takes nothing has been read, and is asked again later") {
@@ -371,12 +328,12 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
     revoke("alice");
     come();
     store.answer("-READONLY You can't write against a read only replica.\r\n");
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
     CHECK(store.asked.empty());
     CHECK(revocations.loaded());
     pass(Control::tidy_interval);
     CHECK(store.asked.size() == 2);
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "too many: nothing is done") {
@@ -423,7 +380,7 @@ TEST_SUITE("CONTRACT 7: revocation, looking after the set") {
     join();
     pass(Control::tidy_interval);
     CHECK(store.asked.empty());
-    store.come();
+    store.up();
     pass(Control::tidy_interval);
     CHECK(store.asked.size() == 1);
   }
@@ -443,12 +400,12 @@ TEST_SUITE("The control channel (SECURITY 23)") {
 
   TEST_CASE_FIXTURE(Fixture, "it is heard while the set is being read") {
     join();
-    store.come();
+    store.up();
     hear(of_alice);
     CHECK(revoked("alice"));
     store.answer(scanned("0", {}));
     CHECK(store.asked.empty());  // it is in the set: whoever said so stored it first
-    CHECK(store.settlings == 1);
+    CHECK(store.settlements == 1);
   }
 
   TEST_CASE_FIXTURE(Fixture, "what has ended on its way is nothing") {
@@ -501,7 +458,7 @@ TEST_SUITE("The control channel (SECURITY 23)") {
     close();
     store.answer("-NOPERM no\r\n");
     close();
-    store.go();
+    store.down();
     close();
     CHECK(answers == std::vector{Elsewhere::Told, Elsewhere::Nobody, Elsewhere::Unreachable,
                                  Elsewhere::Unreachable, Elsewhere::Unreachable});
