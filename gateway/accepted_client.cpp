@@ -13,17 +13,20 @@ namespace {
 constexpr std::uint64_t message_octets_max = 10 * 1024;
 constexpr std::uint64_t frames_max = 8;
 
-proxy::ConnectionSettings make_settings() {
+proxy::ConnectionSettings make_settings(bool listening) {
   proxy::ConnectionSettings settings;
+  settings.no_pong_code = close_too_slow;
+  if (!listening) return settings;
   settings.reader = {message_octets_max, frames_max};
   settings.whole_messages = true;
-  settings.no_pong_code = close_too_slow;
   return settings;
 }
 
-const proxy::ConnectionSettings& settings() {
-  static const proxy::ConnectionSettings made = make_settings();
-  return made;
+// Who is sent away may have said what a session may say: it is dropped, and is no error.
+const proxy::ConnectionSettings& settings(bool listening) {
+  static const proxy::ConnectionSettings heard = make_settings(true);
+  static const proxy::ConnectionSettings dropped = make_settings(false);
+  return listening ? heard : dropped;
 }
 
 }  // namespace
@@ -31,8 +34,10 @@ const proxy::ConnectionSettings& settings() {
 AcceptedClient::AcceptedClient(std::unique_ptr<proxy::Transport> transport, bool listening,
                                proxy::Timers& timers, proxy::FlushList& flushes, Observer& observer)
     : observer_(observer),
+      drops_(!listening),
       listening_(listening),
-      connection_(std::move(transport), proxy::Role::Server, settings(), timers, flushes, *this) {}
+      connection_(std::move(transport), proxy::Role::Server, settings(listening), timers, flushes,
+                  *this) {}
 
 void AcceptedClient::tell(std::string_view json) {
   connection_.queue(
@@ -44,7 +49,9 @@ void AcceptedClient::close(proxy::StatusCode code, std::string_view reason) {
   connection_.close(code, reason);
 }
 
-proxy::Verdict AcceptedClient::admit(proxy::Connection&, const proxy::FrameHeader&) { return {}; }
+proxy::Verdict AcceptedClient::admit(proxy::Connection&, const proxy::FrameHeader&) {
+  return {drops_ ? proxy::Verdict::Kind::Swallow : proxy::Verdict::Kind::Pass};
+}
 
 bool AcceptedClient::admit_all(proxy::Connection&, const proxy::Tally&) { return false; }
 

@@ -49,7 +49,8 @@ class AcceptedClient final : private proxy::Connection::Observer {
   void on_gone(proxy::Connection& from) override;
 
   Observer& observer_;
-  bool listening_;
+  const bool drops_;  // all that comes
+  bool listening_;    // the first message is awaited
   proxy::Connection connection_;
 };
 

@@ -254,6 +254,7 @@ void Admission::on_first_message(const proxy::Message& message) {
   if (message.opcode == proxy::Opcode::Text) token = host_.envelopes().read_auth(message.payload);
   credential_ = std::unexpected(auth::CredentialsError::Malformed);
   if (token) credential_ = in_first_message(*identity_.route, *token);
+  deadline_.arm(policy_->handshake_timeout);  // it was in time; its key may have to be looked for
   identify();
 }
 
@@ -282,7 +283,9 @@ void Admission::on_client_ending(const proxy::Ending& ending) {
   if (left) {
     record_refusal(0, row_of(Refusal::ClientLeft).name);
   } else {
-    record_refusal(row_of(Refusal::Malformed).http_status,
+    const bool silent = ending.cause == proxy::Ending::Cause::NoPong ||
+                        ending.cause == proxy::Ending::Cause::Stalled;
+    record_refusal(row_of(silent ? Refusal::FirstMessageTooSlow : Refusal::Malformed).http_status,
                    name_of(ending, proxy::Relay::Side::Client),
                    static_cast<std::uint16_t>(ending.close.code));
   }
@@ -352,9 +355,10 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
 void Admission::admit(std::string_view server, std::string_view subprotocol,
                       std::unique_ptr<proxy::Transport> backend, std::string early_from_backend) {
   // A backend may have taken its time. From here on there is a session, which can be closed.
-  if (revoked()) {
+  const bool loaded = host_.revocations().loaded();
+  if (!loaded || revoked()) {
     host_.loop().retire(std::move(backend));
-    return refuse(Refusal::Revoked);
+    return refuse(loaded ? Refusal::Revoked : Refusal::RevocationsNotLoaded);
   }
   deadline_.disarm();
   host_.audit().connection_opened(
@@ -476,6 +480,7 @@ void Admission::finish() {
   deadline_.disarm();
   stop_waiting();
   host_.loop().retire(std::move(backend_));
+  holdings_ = {};
   host_.retire(*this);
 }
 

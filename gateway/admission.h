@@ -208,7 +208,7 @@ class Admission final : private proxy::Transport::Observer,
                                             // is listened to, or sent away
   auth::Principal principal_;
   Revocations::Mark mark_;
-  std::unique_ptr<const Denied> denied_;  // as long as it waits for a key
+  std::unique_ptr<const Denied> denied_;  // why it waits for a key, or did; null: it never has
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
   std::string_view failed_server_;  // the last of them, as the policy wrote it

@@ -33,8 +33,8 @@ std::vector<std::string_view> list_message_refusal_reasons() {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(last_room_error); ++i) {
     reasons.push_back(name_of(static_cast<RoomError>(i)));
   }
-  for (const auto denial :
-       {Denial::PrincipalChanged, Denial::NotAllowed, Denial::Revoked}) {  // of a refresh
+  for (const auto denial : {Denial::PrincipalChanged, Denial::NotAllowed, Denial::Revoked,
+                            Denial::KeysMissing}) {  // of a refresh
     Denied denied;
     denied.denial = denial;
     reasons.push_back(denied.reason());
@@ -231,7 +231,9 @@ void Conversation::on_unpublished(std::string_view key, std::string_view id) {
 }
 
 void Conversation::warn_of_end(proxy::Duration left) {
-  if (!silent()) answer(expiring_answer(std::chrono::round<std::chrono::seconds>(left)));
+  if (!silent())
+    answer(expiring_answer(
+        std::chrono::round<std::chrono::seconds>(std::max(left, proxy::Duration::zero()))));
 }
 
 // --- another token ---

@@ -12,16 +12,20 @@ void KeyRing::Waiter::stop_waiting() {
   if (among_) std::exchange(among_, nullptr)->erase(place_);
 }
 
-bool KeyRing::wait_for(const Authenticator& authenticator, Waiter& waiter) {
+bool KeyRing::look_for(const Authenticator& authenticator) {
   const auto* news = known_.find(authenticator);
   if (!news) return false;
   auto& queue = queues_[&authenticator];
-  const bool expected = news->fetching || queue.asked;
-  if (!expected) {
-    if (timers_.now().monotonic < news->unknown_key_from) return false;
-    queue.asked = true;
-    ask_(news->authenticator);
-  }
+  if (news->fetching || queue.asked) return true;
+  if (timers_.now().monotonic < news->unknown_key_from) return false;
+  queue.asked = true;
+  ask_(news->authenticator);
+  return true;
+}
+
+bool KeyRing::wait_for(const Authenticator& authenticator, Waiter& waiter) {
+  if (!look_for(authenticator)) return false;
+  auto& queue = queues_[&authenticator];
   waiter.among_ = &queue.waiters;
   waiter.place_ = queue.waiters.insert(queue.waiters.end(), &waiter);
   return true;
@@ -40,7 +44,7 @@ void KeyRing::wake() {
   for (auto& [authenticator, queue] : queues_) {
     // Who waits again stands behind those who are due.
     queue.due = std::min(queue.due, queue.waiters.size());
-    for (; queue.due > 0 && left > 0; --queue.due, --left) {
+    for (; queue.due > 0 && left > 0 && !queue.waiters.empty(); --queue.due, --left) {
       Waiter& first = *queue.waiters.front();
       first.stop_waiting();
       first.on_keys();

@@ -46,6 +46,10 @@ class KeyRing {
 
   const KnownKeys& known() const { return known_; }
 
+  // Asks for a key that this authenticator's tokens name, if that is of use. False: there will be
+  // no news of it.
+  bool look_for(const Authenticator& authenticator);
+
   // False: there is nothing to wait for. `on_keys` comes from the loop and never from here.
   bool wait_for(const Authenticator& authenticator, Waiter& waiter);
 

@@ -24,9 +24,9 @@ constexpr std::size_t forwarded_claims_max = 64;
 constexpr std::size_t subprotocol_octets_max = 128;
 constexpr std::uint64_t message_octets_limit = 1024 * 1024 * 1024;
 constexpr std::uint64_t send_queue_octets_min = 4 * 1024;
+constexpr std::uint64_t send_queue_octets_limit = 1024 * 1024 * 1024;
 constexpr Milliseconds grace_max = 1h;
 constexpr Milliseconds session_limit = 24h * 366;
-constexpr std::uint64_t send_queue_octets_limit = 1024 * 1024 * 1024;
 
 struct TokenExpiry {
   Milliseconds warn{};

@@ -99,6 +99,7 @@ std::span<const std::string_view> refusal_reasons() {
 }
 
 const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::size_t>(refusal)]; }
+
 // CONTRACT section 3: "as close codes"; the others stay HTTP.
 std::optional<proxy::StatusCode> close_code_of(int status, Refusal refusal) {
   if (refusal == Refusal::Draining) return proxy::StatusCode::ServiceRestart;

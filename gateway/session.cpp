@@ -73,6 +73,8 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
 }
 
 void Session::start(std::string_view early_from_client, std::string_view early_from_backend) {
+  check_time();  // the token may have ended while the backend was awaited: nothing goes on after
+                 // that
   relay_.start(early_from_client, early_from_backend);
 }
 
@@ -239,9 +241,16 @@ std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_v
   auto principal = gateway::authenticate_again(
       *identity_.route,
       {identity_.subject, issuer ? std::string_view(*issuer) : std::string_view(), authenticator_},
-      token, host_.known_keys(), now);
+      token, host_.key_ring().known(), now);
+  if (!principal) {
+    // Not waited for: the next attempt finds it.
+    const auto& denied = principal.error();
+    if (denied.key_may_have_come) host_.key_ring().look_for(*denied.authenticator);
+    return principal;
+  }
   const auto& revocations = host_.revocations();
-  if (principal && revocations.meets(principal->subject, revocations.mark_of(*principal), now)) {
+  const auto mark = revocations.mark_of(*principal);
+  if (!revocations.loaded() || revocations.meets(principal->subject, mark, now)) {
     Denied denied;
     denied.denial = Denial::Revoked;
     return std::unexpected(denied);

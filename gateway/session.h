@@ -32,7 +32,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;
     virtual const Revocations& revocations() = 0;
-    virtual const KnownKeys& known_keys() = 0;  // valid until the call into the session returns
+    virtual KeyRing& key_ring() = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
     virtual void retire(Session& session) = 0;        // the last call
 

@@ -83,7 +83,6 @@ class Worker final : private proxy::Listener::Observer,
   const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
   KeyRing& key_ring() override { return key_ring_; }
-  const KnownKeys& known_keys() override { return key_ring_.known(); }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return draining_; }
   std::string drain_reason() override;

@@ -177,6 +177,15 @@ TEST_SUITE("a client that has its 101 and is no session") {
     CHECK(f.client->dropped);
   }
 
+  TEST_CASE("sent away, it gets that code though it has said more than a first message may be") {
+    Fixture f(false);
+    SUBCASE("longer") { f.client->send(masked(0x82, std::string(64 * 1024, 'x'))); }
+    SUBCASE("in more frames") { f.client->send(in_frames(20, "x")); }
+    f.accepted->close(proxy::StatusCode(1014), "no");
+    CHECK(f.code_at_client() == 1014);
+    CHECK_FALSE(f.ending);
+  }
+
   TEST_CASE("one that closes or vanishes first is told of") {
     Fixture f;
     f.client->send(masked(0x88, close_body(1000)));

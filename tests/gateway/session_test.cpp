@@ -65,6 +65,7 @@ struct Limits {
   double shared_per_second = 0;  // of the subject on all instances, with a burst of 100
   bool rooms = false;            // everybody's, and no backend; else opaque messages, and one
   gateway::LifetimeRules lifetime = {};
+  std::string early = {};  // what the client sent before its 101
 };
 
 // A session between two fake peers, and its worker.
@@ -72,6 +73,7 @@ class Fixture final : public gateway::Session::Host {
  public:
   explicit Fixture(Limits limits = {}, std::optional<auth::WallTime> good_until = {}) {
     exchange_.add_worker(rooms_);
+    revoked.set_loaded(true);
     policy_->routes.resize(1);
     auto& route = policy_->routes[0];
     route.path = *gateway::PathPattern::parse("/chat");
@@ -106,7 +108,7 @@ class Fixture final : public gateway::Session::Host {
     if (!limits.rooms) admitted.backend = std::make_unique<FakeTransport>(backend);
     gateway::Session::Host& host = *this;
     session_ = std::make_unique<gateway::Session>(host, std::move(admitted), settings_);
-    session_->start({}, {});
+    session_->start(limits.early, {});
   }
 
   void pass(proxy::Duration time, proxy::Duration wall_step = {}) {
@@ -130,7 +132,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
   const gateway::Revocations& revocations() override { return revoked; }
-  const gateway::KnownKeys& known_keys() override { return known_keys_; }
+  gateway::KeyRing& key_ring() override { return key_ring_; }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -178,10 +180,9 @@ class Fixture final : public gateway::Session::Host {
   std::shared_ptr<Peer> client = std::make_shared<Peer>();
   std::shared_ptr<Peer> backend = std::make_shared<Peer>();
   bool retired = false;
-  gateway::Revocations revoked;
+  gateway::Revocations revoked;  // loaded, as where there is no Redis
 
  private:
-  gateway::KnownKeys known_keys_;
   CapturedLog captured_;
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};
@@ -200,6 +201,7 @@ class Fixture final : public gateway::Session::Host {
   const gateway::RoomServices room_services_{rooms_, reader_, ledger_, &permits_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
+  gateway::KeyRing key_ring_{timers_, [](const auto&) {}};
   proxy::RelaySettings settings_;
   std::shared_ptr<gateway::Policy> policy_ = std::make_shared<gateway::Policy>();
   std::unique_ptr<gateway::Session> session_;
@@ -385,6 +387,14 @@ TEST_SUITE("a session's lifetime") {
     CHECK(f.code_at_client() == 4401);
   }
 
+  TEST_CASE("SECURITY 8: nothing of a client whose token ended before it had its 101 goes on") {
+    Fixture late({.early = masked(0x81, "late")}, after(0s));
+    CHECK(late.code_at_client() == 4401);
+    CHECK(late.messages_at_backend().empty());
+    Fixture in_time({.early = masked(0x81, "in time")}, after(1s));
+    CHECK(in_time.messages_at_backend() == std::vector{"in time"s});
+  }
+
   TEST_CASE("max_session ends it whatever is refreshed, and the log says which of the two it was") {
     Fixture f({.rooms = true, .lifetime = {.warn = 0s, .grace = 0s, .session_max = 90s}},
               after(60s));
@@ -442,6 +452,16 @@ TEST_SUITE("another token for a session") {
     f.pass(60s);
     CHECK(f.code_at_client() == 4401);
     CHECK(f.lines("message_refused").at(0).contains("\"reason\":\"bad_signature\""));
+  }
+
+  TEST_CASE("is none as long as it is not known what is revoked") {
+    Fixture f({.rooms = true}, after(1h));
+    f.revoked.set_loaded(false);
+    f.client->send(refresh(token("alice", 100s)));
+    auto told = f.told();
+    REQUIRE(told.size() == 1);
+    CHECK(told[0].contains("invalid_token"));
+    CHECK(f.lines("message_refused").at(0).contains("\"reason\":\"revoked\""));
   }
 
   TEST_CASE("that is revoked leaves the old end, one that was issued since does not") {

@@ -33,10 +33,10 @@ struct Fixture : Session::Host {
   const RoomServices services{rooms, reader, ledger};
   proxy::FlushList flush_list;
   proxy::Timers clock{proxy::Instant{{}, begin}};
+  KeyRing keys{clock, [](const auto&) {}};
   proxy::RelaySettings settings;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   Revocations revoked;
-  KnownKeys keys;
   std::vector<std::shared_ptr<tests::Peer>> clients;
   std::vector<std::unique_ptr<Session>> sessions;
 
@@ -54,7 +54,7 @@ struct Fixture : Session::Host {
   RefusalSampler& refusals() override { return sampler; }
   WorkerCounters& counters() override { return counted; }
   const Revocations& revocations() override { return revoked; }
-  const KnownKeys& known_keys() override { return keys; }
+  KeyRing& key_ring() override { return keys; }
   const RoomServices& room_services() override { return services; }
   void retire(Session&) override {}
 
