@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "auth/algorithm.h"
 #include "auth/ascii.h"
 #include "auth/subject.h"
 #include "gateway/random_text.h"
@@ -50,14 +51,15 @@ Denied token_refused(const Route& route, const Authenticator* authenticator,
   return result;
 }
 
-// Signed by a key that is not among these? Where neither names one (RFC 7515 section 4.1.4), a
-// signature that does not verify says the same.
+// Signed by a key that is not among these, and may be where keys are fetched? No secret ever is.
+// Where neither names one (RFC 7515 section 4.1.4), a signature that does not verify says the same.
 bool key_is_unknown(const auth::ParsedToken& token, auth::TokenError error,
                     const auth::KeySet& keys) {
   if (error != auth::TokenError::UnknownKey && error != auth::TokenError::BadSignature)
     return false;
   const auto algorithm = auth::parse_algorithm(token.algorithm);
-  return algorithm && !keys.names(*algorithm, token.key_id);
+  return algorithm && !auth::hmac_algorithms.contains(*algorithm) &&
+         !keys.names(*algorithm, token.key_id);
 }
 
 Denied token_refused_by(const Route& route, const Authenticator& authenticator,

@@ -7,17 +7,6 @@
 
 namespace gateway {
 
-namespace {
-
-// For jitter alone: any number will do.
-std::uint32_t random_number() {
-  std::uint32_t random = 0;
-  if (!proxy::fill_random({reinterpret_cast<unsigned char*>(&random), sizeof random})) random = 0;
-  return random;
-}
-
-}  // namespace
-
 FetchedKeySet::FetchedKeySet(proxy::Timers& timers, proxy::Fetcher& fetcher,
                              std::shared_ptr<const Authenticator> authenticator,
                              const KeyLocation& location, Observer& observer)
@@ -96,7 +85,7 @@ bool FetchedKeySet::read_keys(const proxy::FetchAnswer& answer) {
 void FetchedKeySet::succeed(const proxy::FetchAnswer& answer, bool changed) {
   const auto now = timers_.now().monotonic;
   if (!answer.not_modified) etag_ = answer.etag;
-  next_fetch_.arm(schedule_.succeeded(now, answer.fresh_for, random_number()));
+  next_fetch_.arm(schedule_.succeeded(now, answer.fresh_for, proxy::random_number()));
   too_old_.arm(*schedule_.good_until() - now);
   fetching_ = false;
   ++status_.fetches;
@@ -108,7 +97,7 @@ void FetchedKeySet::succeed(const proxy::FetchAnswer& answer, bool changed) {
 }
 
 void FetchedKeySet::fail(std::string_view reason, std::string_view detail) {
-  next_fetch_.arm(schedule_.failed(timers_.now().monotonic, random_number()));
+  next_fetch_.arm(schedule_.failed(timers_.now().monotonic, proxy::random_number()));
   fetching_ = false;
   ++status_.fetches;
   ++status_.failures;

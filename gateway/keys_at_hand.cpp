@@ -39,7 +39,9 @@ class Once final : private FetchedKeys::Observer {
  private:
   void on_key_news(const KeyNews& news) override {
     at_hand_.known.learn(news);
-    if (!keys_.fetching()) loop_.stop();
+    // Once is enough: a provider that is away must not be tried again and again.
+    const auto sets = keys_.status();
+    if (std::ranges::all_of(sets, [](const auto& set) { return set.fetches > 0; })) loop_.stop();
   }
   void on_keys_fetched(const KeySetStatus&, bool) override {}
   void on_key_fetch_failed(const KeySetStatus&) override {}

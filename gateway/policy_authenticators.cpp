@@ -291,6 +291,10 @@ void check_algorithms(PolicyReader& reader, const YamlNode& node, const Jwt& jwt
     return;
   }
   const YamlNode& list = node.find("algorithms")->value;
+  if (jwt.has_secret && !jwt.locations.empty() &&
+      std::ranges::all_of(jwt.rules.algorithms, is_for_secrets)) {
+    reader.fault(list.mark, "keys by URL fit none of these: a secret never comes from one");
+  }
   for (std::size_t i = 0; i < jwt.rules.algorithms.size(); ++i) {
     const auth::Algorithm algorithm = jwt.rules.algorithms[i];
     bool possible = is_for_secrets(algorithm) ? jwt.has_secret : jwt.has_public_key;

@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "auth/base64url.h"
+#include "auth/issue.h"
 #include "gateway/admit.h"
 #include "gateway/policy_file.h"
 #include "gateway/refusal.h"
@@ -28,7 +29,9 @@ authenticators:
        keys: [ { jwks_url: https://a.example/ } ] } }
   b: { subject_prefix: "b:", jwt: { issuer: b, audience: any, algorithms: [RS256, ES256],
        keys: [ { jwks_url: https://b.example/ } ] } }
-routes: [ { path: /chat, authenticate: [a, b] } ]
+  c: { subject_prefix: "c:", jwt: { issuer: c, audience: any, algorithms: [HS256, RS256],
+       keys: [ { secret: 0123456789abcdef0123456789abcdef }, { jwks_url: https://c.example/ } ] } }
+routes: [ { path: /chat, authenticate: [a, b, c] } ]
 )",
                                [](const std::string&) { return std::nullopt; });
     REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().front().to_string()));
@@ -136,6 +139,23 @@ TEST_SUITE("Tokens whose keys are fetched") {
     const auto why = denied(keys, input + ".AAAA");
     CHECK(why.token_error == TokenError::AlgorithmNotAllowed);
     CHECK_FALSE(why.key_may_have_come);
+  }
+
+  TEST_CASE("no secret comes from a URL, so none is looked for or waited for there") {
+    const auto of_secret = [](std::string_view secret) {
+      return auth::issue_token(Algorithm::HS256, secret,
+                               R"({"iss":"c","sub":"alice","exp":1800000600})", "unknown")
+          .value();
+    };
+    for (const bool complete : {true, false}) {
+      CAPTURE(complete);
+      KnownKeys keys;
+      keys.learn(news("c", "1", complete));
+      const auto why = denied(keys, of_secret("fedcba9876543210fedcba9876543210"));
+      CHECK(why.denial == Denial::TokenRefused);
+      CHECK_FALSE(why.key_may_have_come);
+      CHECK(why.authenticator == authenticator("c").get());
+    }
   }
 
   TEST_CASE("the keys of one issuer verify nothing of another, under whatever name") {
