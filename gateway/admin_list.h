@@ -25,7 +25,8 @@ struct AdminListPart {
 };
 // How an error says that it is not, and that a worker did not answer (census.h).
 inline constexpr std::string_view bad_list_part = "limit: expected a number from 1 to 10000";
-inline constexpr std::string_view census_failed = "a worker did not answer in time";
+inline constexpr std::string_view census_failed =
+    "a worker did not answer in time, or too much is asked at once";
 std::optional<AdminListPart> read_list_part(const AdminQuery& query);
 
 // What all workers' walks have found, in the first of them.

@@ -66,13 +66,22 @@ auth::WallTime Control::now() const {
 
 // --- what this instance is asked ---
 
+// What has ended makes room before there is too much.
+Revocations::Change Control::add(const auth::Revocation& revocation, std::size_t max) {
+  const auto change = revocations_.add(revocation, max);
+  if (change.kind != Revocations::Change::Kind::Full) return change;
+  revocations_.forget_ended(now(), forgotten_at_a_time);
+  return revocations_.add(revocation, max);
+}
+
 void Control::revoke(const RevocationRequest& request, const proxy::IpAddress& asked_by,
                      Answer answer) {
   const auto at = now();
-  const auto change = revocations_.add(
+  const auto change = add(
       request.of_subject ? auth::revoke_subject(request.name, request.issued_before.value_or(at),
                                                 at, longest_token_)
-                         : auth::revoke_token(request.name, at, longest_token_));
+                         : auth::revoke_token(request.name, at, longest_token_),
+      asked_max);
   if (change.kind == Revocations::Change::Kind::Full) return answer(Outcome::TooMany);
   sweeps_.revoked(change.now, asked_by);
   // Both the question and its answer want it, and only one of them will need it.
@@ -111,7 +120,7 @@ void Control::on_text(std::string_view text) {
 
 void Control::hear(const auth::Revocation& revocation) {
   if (revocation.until <= now()) return;
-  const auto change = revocations_.add(revocation);
+  const auto change = add(revocation, Revocations::revocations_max);
   if (change.kind == Revocations::Change::Kind::Full) return give_up_full();
   if (change.kind == Revocations::Change::Kind::New) sweeps_.revoked(change.now, std::nullopt);
   revocations_.mark_stored(revocation);
@@ -131,6 +140,8 @@ void Control::on_up() {
   members_ = 0;
   storing_ = 0;
   revocations_.doubt_stored();
+  // Else a set of what has ended long ago could grow to more than is read, and stay so.
+  if (!remove_ended()) return store_->give_up("busy");
   scan("0");
 }
 
@@ -150,7 +161,7 @@ void Control::on_scanned(const RedisReply& reply) {
   if (!cursor) return store_->give_up("bad_reply");
   const auto members = reply.at(1);
   // What is no list must not pass for an empty one.
-  if (members.text() || members.integer() || members.error()) return store_->give_up("bad_reply");
+  if (!members.list()) return store_->give_up("bad_reply");
   for (std::size_t i = 0; i < members.elements(); i += 2) {
     if (!load(members.at(i).text().value_or(""))) return give_up_full();
   }
@@ -166,7 +177,8 @@ bool Control::load(std::string_view member) {
     return true;
   }
   if (revocation->until <= now()) return true;
-  if (revocations_.add(*revocation).kind == Revocations::Change::Kind::Full) return false;
+  const auto change = add(*revocation, Revocations::revocations_max);
+  if (change.kind == Revocations::Change::Kind::Full) return false;
   revocations_.mark_stored(*revocation);
   return true;
 }
@@ -227,20 +239,23 @@ void Control::tidy() {
   if (!more && state_ == State::Up && storing_ == 0) tidy_store();
 }
 
+bool Control::remove_ended() {
+  return store_->ask({"ZREMRANGEBYSCORE", key_, "-inf", score_of(now())}, [](const RedisReply*) {});
+}
+
 // A Redis that was emptied, or went back to what it had on its disk, has fewer than it was given.
 // What ends soon does not count: another instance may have removed it by its own clock.
 void Control::tidy_store() {
   const auto soon = now() + auth::clocks_apart_max;
   const auto expected = static_cast<std::int64_t>(revocations_.stored_until_after(soon));
-  const auto ignore = [](const RedisReply*) {};
-  const bool asked = store_->ask({"ZREMRANGEBYSCORE", key_, "-inf", score_of(now())}, ignore) &&
-                     store_->ask({"ZCOUNT", key_, fmt::format("({}", score_of(soon)), "+inf"},
-                                 [this, expected](const RedisReply* reply) {
-                                   const auto there = reply ? reply->integer() : std::nullopt;
-                                   if (!there || storing_ > 0) return;
-                                   if (*there < expected) revocations_.doubt_stored();
-                                   store_missing();
-                                 });
+  const bool asked =
+      remove_ended() && store_->ask({"ZCOUNT", key_, fmt::format("({}", score_of(soon)), "+inf"},
+                                    [this, expected](const RedisReply* reply) {
+                                      const auto there = reply ? reply->integer() : std::nullopt;
+                                      if (!there || storing_ > 0) return;
+                                      if (*there < expected) revocations_.doubt_stored();
+                                      store_missing();
+                                    });
   static_cast<void>(asked);  // else there is a next time
 }
 

@@ -37,11 +37,14 @@ class Control final : private proxy::Store::Resident {
   // Members that Redis is asked for at a time, and those that are stored again. With their scores
   // they are half of what a reply may be made of: Redis gives some more than it was asked for.
   static constexpr std::size_t slice = 250;
+  // Live revocations from which on no more are taken from who asks: what other instances took at
+  // the same time has room still. Who cannot keep what it hears of lets nobody in.
+  static constexpr std::size_t asked_max = Revocations::revocations_max - 1'000;
   // Members of the set, also such as are none: over it the bus is given up.
   static constexpr std::size_t members_max = 2 * Revocations::revocations_max;
   // Of looking after what has ended and what Redis does not have.
   static constexpr std::chrono::seconds tidy_interval{10};
-  static constexpr std::size_t forgotten_at_a_time = 1'000;
+  static constexpr std::size_t forgotten_at_a_time = 2'000;
 
   // `longest_token`: how long a token may be good that is now. All but it outlive this.
   Control(proxy::Timers& timers, Revocations& revocations, Sweeps& sweeps, Audit& audit,
@@ -76,6 +79,7 @@ class Control final : private proxy::Store::Resident {
 
   auth::WallTime now() const;
   void drop() { invalid_.fetch_add(1, std::memory_order_relaxed); }
+  Revocations::Change add(const auth::Revocation& revocation, std::size_t max);
   void hear(const auth::Revocation& revocation);
   void give_up_full();
 
@@ -90,6 +94,7 @@ class Control final : private proxy::Store::Resident {
   void finish_storing();
 
   void tidy();
+  bool remove_ended();  // from the set; false: it could not be asked
   void tidy_store();
 
   proxy::Timers& timers_;

@@ -51,10 +51,10 @@ const Revocations::Entry* Revocations::find(std::string_view subject, const Mark
 
 // --- on the one thread that changes it ---
 
-Revocations::Change Revocations::add(const auth::Revocation& revocation) {
+Revocations::Change Revocations::add(const auth::Revocation& revocation, std::size_t max) {
   const auto known = find(revocation);
   if (!known) {
-    if (size() == revocations_max) return {Change::Kind::Full};
+    if (size() >= max) return {Change::Kind::Full};
     applied_.fetch_add(1, std::memory_order_relaxed);
     return {Change::Kind::New, insert(revocation)->revocation};
   }

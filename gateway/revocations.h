@@ -62,13 +62,14 @@ class Revocations {
     enum class Kind : std::uint8_t {
       New,    // it meets more than before, or longer
       Known,  // it did so already
-      Full,   // nothing was changed: revocations_max are there
+      Full,   // nothing was changed: `max` are there
     };
     Kind kind;
     auth::Revocation now = {};                    // all that is known of that name; not of Full
     std::optional<auth::Revocation> before = {};  // what that takes the place of
   };
-  Change add(const auth::Revocation& revocation);
+  // `max`: at most revocations_max; a name that is known needs no room.
+  Change add(const auth::Revocation& revocation, std::size_t max = revocations_max);
 
   // Sessions that this name's has closed so far.
   std::uint64_t closed_by(const auth::Revocation& revocation) const;

@@ -1,5 +1,7 @@
 #include "gateway/sweeps.h"
 
+#include <algorithm>
+
 namespace gateway {
 
 bool SweepWalk::step(const Surveyed& surveyed) {
@@ -52,10 +54,12 @@ void Sweeps::on_swept() {
 
 void Sweeps::write_lines(const Batch& batch) {
   for (const auto& line : batch.lines) {
+    // One that has ended meanwhile has closed nobody since, and is known no more.
+    const auto closed = std::max(revocations_.closed_by(line.revocation), line.closed_before);
     audit_.revoked({.subject = line.revocation.of_subject() ? line.revocation.name : "",
                     .token_id = line.revocation.of_subject() ? "" : line.revocation.name,
                     .asked_by = line.asked_by,
-                    .closed = revocations_.closed_by(line.revocation) - line.closed_before});
+                    .closed = closed - line.closed_before});
   }
   if (batch.lines_left_out > 0) audit_.revocations_suppressed(batch.lines_left_out);
 }

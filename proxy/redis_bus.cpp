@@ -14,7 +14,8 @@ using namespace std::chrono_literals;
 constexpr Duration first_wait = 100ms;
 constexpr Duration longest_wait = 5s;
 
-// More than a round trip: publications wait for it, and it is the only reason why they would.
+// How long what Redis said before it went is waited for: more than a round trip, and not much more,
+// since publications are answered `unavailable` meanwhile.
 constexpr Duration ending_max = 100ms;
 
 // Of the timeout: how long after a heartbeat the next one follows.

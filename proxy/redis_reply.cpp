@@ -53,9 +53,9 @@ std::optional<std::int64_t> RedisReply::integer() const {
   return raw_->integer;
 }
 
-std::size_t RedisReply::elements() const {
-  return raw_->type == REDIS_REPLY_ARRAY ? raw_->elements : 0;
-}
+bool RedisReply::list() const { return raw_->type == REDIS_REPLY_ARRAY; }
+
+std::size_t RedisReply::elements() const { return list() ? raw_->elements : 0; }
 
 RedisReply RedisReply::at(std::size_t element) const {
   assert(element < elements());

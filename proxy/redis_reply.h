@@ -27,6 +27,7 @@ class RedisReply {
 
   std::optional<std::string_view> text() const;  // none: it is neither a string nor a status
   std::optional<std::int64_t> integer() const;
+  bool list() const;             // it is an array, which may be empty; a null one is none
   std::size_t elements() const;  // 0: it is no array
   RedisReply at(std::size_t element) const;
 

@@ -45,8 +45,14 @@ struct Fixture {
     timers.advance_to({timers.now().monotonic + time, timers.now().wall + time});
   }
   void join() { control.join(store, "gatehouse"); }
-  void come(const std::vector<std::string>& members = {}) {
+  // Up, and what has ended is out of the set.
+  void begin_loading() {
     store.up();
+    CHECK(store.next().starts_with("ZREMRANGEBYSCORE gatehouse:revocations -inf "));
+    store.answer(":0\r\n");
+  }
+  void come(const std::vector<std::string>& members = {}) {
+    begin_loading();
     CHECK(store.next() == "ZSCAN gatehouse:revocations 0 COUNT 250");
     store.answer(scanned("0", members));
   }
@@ -67,6 +73,12 @@ struct Fixture {
   }
   void hear(std::string_view text) { store.residents.at(0)->on_text(text); }
   void hear(const Revocation& revocation) { hear(auth::write_revocation(revocation)); }
+  // As many as there are then.
+  void fill(std::size_t size, std::chrono::milliseconds lasting = 1h) {
+    for (std::size_t i = 0; revocations.size() < size; ++i) {
+      revocations.add({fmt::format("s{}", i), now, now + lasting});
+    }
+  }
   bool revoked(std::string_view subject, auth::WallTime issued_at = now) {
     return revocations.meets(subject, {0, issued_at}, now);
   }
@@ -125,7 +137,7 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
     join();
     CHECK(store.residents.at(0)->channel() == "gatehouse:control");
     CHECK_FALSE(revocations.loaded());
-    store.up();
+    begin_loading();
     store.answer(scanned("17", {auth::write_revocation(of_alice)}));
     CHECK(revoked("alice"));
     CHECK_FALSE(revocations.loaded());
@@ -157,7 +169,7 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
   TEST_CASE_FIXTURE(Fixture, "an error, or what is no answer to that, is a reason to be away") {
     store.may_be_given_up = true;
     join();
-    store.up();
+    begin_loading();
     SUBCASE("error") {
       store.answer("-WRONGTYPE Operation against a key holding the wrong kind of value\r\n");
       CHECK(store.given_up == "WRONGTYPE");
@@ -170,6 +182,10 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
       store.answer("*2\r\n$1\r\n0\r\n:0\r\n");
       CHECK(store.given_up == "bad_reply");
     }
+    SUBCASE("null") {
+      store.answer("*2\r\n$1\r\n0\r\n*-1\r\n");
+      CHECK(store.given_up == "bad_reply");
+    }
     CHECK_FALSE(revocations.loaded());
     CHECK(store.settlements == 0);
   }
@@ -178,9 +194,7 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
     store.may_be_given_up = true;
     up();
     CHECK(revocations.loaded());
-    for (std::size_t i = 0; i < Revocations::revocations_max; ++i) {
-      revocations.add({fmt::format("s{}", i), now, now + 1h});
-    }
+    fill(Revocations::revocations_max);
     SUBCASE("heard") { hear(of_alice); }
     SUBCASE("loaded") {
       store.down();
@@ -194,7 +208,7 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
   TEST_CASE_FIXTURE(Fixture, "a set that is endless is given up") {
     store.may_be_given_up = true;
     join();
-    store.up();
+    begin_loading();
     const std::vector<std::string> rubbish(500, "rubbish");
     for (std::size_t i = 0; i < Control::members_max / rubbish.size(); ++i) {
       store.answer(scanned("1", rubbish));
@@ -206,7 +220,7 @@ TEST_SUITE("CONTRACT 7: revocation, loading") {
 
   TEST_CASE_FIXTURE(Fixture, "a connection that is lost meanwhile: from the beginning next time") {
     join();
-    store.up();
+    begin_loading();
     store.answer(scanned("17", {auth::write_revocation(of_alice)}));
     store.down();
     CHECK(store.settlements == 0);
@@ -336,14 +350,32 @@ TEST_SUITE("CONTRACT 7: revocation, storing") {
     CHECK(store.settlements == 1);
   }
 
-  TEST_CASE_FIXTURE(Fixture, "too many: nothing is done") {
-    for (std::size_t i = 0; i < Revocations::revocations_max; ++i) {
-      revocations.add({fmt::format("s{}", i), now, now + 1h});
-    }
+  TEST_CASE_FIXTURE(Fixture, "too many: nothing is done, but what is known may be said again") {
+    fill(Control::asked_max);
     revoke("alice");
     CHECK(outcomes == Outcomes{Control::Outcome::TooMany});
     CHECK(walks.empty());
     CHECK_FALSE(revoked("alice"));
+    revoke("s7");
+    CHECK(outcomes.back() == Control::Outcome::Unstored);
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what others took while there was room is kept when there is none") {
+    up();
+    fill(Control::asked_max);
+    hear(of_alice);
+    CHECK(revoked("alice"));
+    CHECK(revocations.loaded());
+  }
+
+  TEST_CASE_FIXTURE(Fixture, "what has ended makes room at once") {
+    up();
+    fill(Revocations::revocations_max, 5s);
+    pass(6s);
+    SUBCASE("for who asks") { revoke("alice"); }
+    SUBCASE("for what is heard") { hear({"alice", now + 6s, now + 1h}); }
+    CHECK(revoked("alice"));
+    CHECK(revocations.loaded());
   }
 }
 
@@ -380,7 +412,7 @@ TEST_SUITE("CONTRACT 7: revocation, looking after the set") {
     join();
     pass(Control::tidy_interval);
     CHECK(store.asked.empty());
-    store.up();
+    begin_loading();
     pass(Control::tidy_interval);
     CHECK(store.asked.size() == 1);
   }
@@ -400,7 +432,7 @@ TEST_SUITE("The control channel (SECURITY 23)") {
 
   TEST_CASE_FIXTURE(Fixture, "it is heard while the set is being read") {
     join();
-    store.up();
+    begin_loading();
     hear(of_alice);
     CHECK(revoked("alice"));
     store.answer(scanned("0", {}));
