@@ -26,6 +26,10 @@ class Admin final : private proxy::Listener::Observer {
 
   std::expected<void, std::string> listen(const proxy::SocketAddress& address);
 
+  void finish() { refusals_.finish(); }  // nothing more is asked
+
+  const RefusalSampler& refusals() const { return refusals_; }
+
  private:
   class Client;  // one request and its answer
 

@@ -398,7 +398,9 @@ constexpr Family families[] = {
     {"gatehouse_log_lines_sampled_total", Type::Counter,
      "Lines that were counted and not written, since there were many like them.",
      [](From from, To to) {
-       to.sample(sum(from, [](const auto& worker) { return worker.refusals.lines_suppressed(); }));
+       const auto of_admin = from.admin_refusals ? from.admin_refusals->lines_suppressed() : 0;
+       to.sample(of_admin +
+                 sum(from, [](const auto& worker) { return worker.refusals.lines_suppressed(); }));
      }},
     {"gatehouse_log_lines_lost_total", Type::Counter,
      "Lines that the output of the log was too slow for.",

@@ -43,6 +43,7 @@ struct InstanceMetrics {
   std::size_t redis_waiting_octets = 0;           // of a policy with Redis
   std::uint64_t control_texts_invalid = 0;        // the same
   const SharedBuckets* shared_buckets = nullptr;  // the same
+  const RefusalSampler* admin_refusals = nullptr;
   proxy::WallTime started{};
   proxy::MonotonicTime now{};
   std::vector<KeySetStatus> key_sets = {};

@@ -48,9 +48,9 @@ namespace gateway {
 
 namespace {
 
-// Listeners, epoll, the log, the admin listener, names being looked up, keys being fetched, and the
-// clients that are told that there is no room.
-constexpr rlim_t descriptors_reserved_base = 64;
+// The admin listener's clients; besides epoll, the log, Redis, names being looked up and keys being
+// fetched. Of a worker: its listeners, and the clients that are told that there is no room.
+constexpr rlim_t descriptors_reserved_base = 64 + Admin::connections_max;
 constexpr rlim_t descriptors_reserved_per_worker = 96;
 
 unsigned worker_count(const Policy& policy) {
@@ -262,6 +262,7 @@ InstanceMetrics Server::metrics() {
   if (redis_) metrics.redis_waiting_octets = redis_->waiting_octets();
   metrics.shared_buckets = shared_buckets_.get();
   metrics.control_texts_invalid = control_->invalid();
+  metrics.admin_refusals = &admin_.refusals();
   metrics.started = started_;
   metrics.now = loop_.timers().now().monotonic;
   metrics.key_sets = fetched_keys_.status();
@@ -385,6 +386,7 @@ void Server::run() {
   fetched_keys_.start();
   say_ready();
   loop_.run();
+  admin_.finish();
   for (auto& worker : workers_) worker->stop();
   for (auto& thread : threads) thread.join();
   std::uint32_t cut = 0;
