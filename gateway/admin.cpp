@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "gateway/admin_health.h"
 #include "gateway/admin_request.h"
 #include "gateway/refusal.h"
 #include "proxy/handshake.h"
@@ -19,9 +20,6 @@ constexpr seconds request_max{5};
 constexpr seconds reply_max{10};   // of whoever is asked; most rows give up before
 constexpr seconds answer_max{30};  // until the client has read it and closed
 
-// RFC 9110 section 10.1.1: curl waits for this before it sends a longer body.
-constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
-
 }  // namespace
 
 class Admin::Client final : private proxy::Transport::Observer {
@@ -30,7 +28,7 @@ class Admin::Client final : private proxy::Transport::Observer {
       : admin_(admin),
         peer_(peer),
         transport_(std::move(transport)),
-        parser_(proxy::HeadParser::Kind::Request),
+        parser_(proxy::HeadParser::Kind::Request, health_target),
         deadline_(admin.loop_.timers(), [this] { on_deadline(); }) {
     transport_->observe(*this);
     transport_->set_reading(true);
@@ -100,7 +98,7 @@ void Admin::Client::read_head(std::string_view octets) {
   state_ = State::Body;
   if (octets.empty() && admitted_.body_octets > 0 &&
       request.fields.has_token("Expect", "100-continue")) {
-    transport_->write(continue_line);
+    transport_->write(proxy::continue_line);
   }
   read_body(octets);
 }

@@ -4,6 +4,8 @@
 
 namespace gateway {
 
+bool health_target(std::string_view target) { return target == "/healthz" || target == "/readyz"; }
+
 void add_health_rows(AdminApi& api, std::function<std::string_view()> unready) {
   constexpr bool needs_token = false;
   api.add({"GET", "/healthz",

@@ -8,6 +8,9 @@
 
 namespace gateway {
 
+// HAProxy's plain `option httpchk GET /healthz` asks in HTTP/1.0 and without a Host.
+bool health_target(std::string_view target);
+
 // `unready`: a word for why no clients should come, of static life; empty: they may.
 void add_health_rows(AdminApi& api, std::function<std::string_view()> unready);
 

@@ -5,6 +5,7 @@
 
 #include <openssl/crypto.h>
 
+#include "gateway/admin_health.h"
 #include "gateway/policy.h"
 #include "proxy/address.h"
 
@@ -53,14 +54,17 @@ bool read_query(std::string_view text, AdminQuery& query) {
 // Host, since it may be reached by several addresses.
 bool foreign_origin(const RequestHead& request) {
   if (request.fields.count("Origin") == 0) return false;
-  const auto own = "http://" + std::string(*request.fields.find("Host"));
-  return request.fields.count("Origin") > 1 ||
-         !equals_ignoring_case(*request.fields.find("Origin"), own);
+  const auto* host = request.fields.find("Host");
+  return !host || request.fields.count("Origin") > 1 ||
+         !equals_ignoring_case(*request.fields.find("Origin"), "http://" + std::string(*host));
 }
 
-// A name that leads here may be anybody's (DNS rebinding); an address is nobody's.
+// A name that leads here may be anybody's (DNS rebinding); an address is nobody's. No browser
+// leaves the Host out, and whoever does learns how the instance is, no more.
 bool own_host(const RequestHead& request) {
-  const auto host = normalize_host(*request.fields.find("Host"));
+  const auto* field = request.fields.find("Host");
+  if (!field) return health_target(request.target);
+  const auto host = normalize_host(*field);
   return host && (*host == "localhost" || proxy::IpAddress::parse(*host));
 }
 

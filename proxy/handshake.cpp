@@ -18,6 +18,7 @@ namespace {
 
 constexpr std::string_view websocket_guid = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";  // section 1.3
 constexpr std::string_view websocket_version = "13";
+constexpr int no_content = 204;
 constexpr std::size_t key_octets = 16;
 constexpr std::size_t key_characters = 24;  // base64 of 16 octets, two of them padding
 
@@ -182,6 +183,8 @@ std::string write_response(int status, std::span<const Field> fields, const Cont
     append_field(answer, "Connection", "close");
   }
   for (const auto& field : fields) append_field(answer, field.name, field.value);
+  // RFC 9110 sections 8.6 and 15.3.5: not even its length is said.
+  if (status == no_content) return answer.append("\r\n");
   append_field(answer, "Content-Type", content.type);
   append_field(answer, "Content-Length", std::to_string(content.octets.size()));
   answer.append("\r\n");
@@ -195,6 +198,8 @@ std::string_view reason_phrase(int status) {
       return "OK";
     case 202:
       return "Accepted";
+    case 204:
+      return "No Content";
     case 400:
       return "Bad Request";
     case 401:

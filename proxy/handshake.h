@@ -32,7 +32,8 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
 
 // Any answer but 101, whole: with Connection: close, Content-Length and a plain-text body of one
 // line: `body`, or the reason phrase where that is empty. `fields`: further fields, such as
-// WWW-Authenticate or Retry-After. A 426 says by itself what to upgrade to. Nothing given may come
+// WWW-Authenticate or Retry-After. A 426 says by itself what to upgrade to, and a 204 has no body.
+// Nothing given may come
 // from a request: an answer that repeats what it was asked is how a gateway is made to say things.
 std::string write_response(int status, std::span<const Field> fields = {},
                            std::string_view body = {});
@@ -46,6 +47,9 @@ struct Content {
 std::string write_response(int status, std::span<const Field> fields, const Content& content);
 
 std::string_view reason_phrase(int status);
+
+// RFC 9110 section 10.1.1: curl waits for this before it sends a longer body.
+inline constexpr std::string_view continue_line = "HTTP/1.1 100 Continue\r\n\r\n";
 
 // --- as a client, towards a backend (section 4.1) ---
 

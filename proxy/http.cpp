@@ -124,21 +124,36 @@ bool read_with_llhttp(llhttp_type_t type, std::string_view head, LlhttpReading& 
 struct RequestLine {
   std::string_view method;
   std::string_view target;
+  bool http_1_0 = false;
 };
 
 // RFC 9112 section 3, without the leniency of its section 3.2 towards white space: exactly one SP
 // between the parts. llhttp skips runs of them, and takes HTTP/0.9 to 2.0 and obs-text in targets.
 std::optional<RequestLine> parse_request_line(std::string_view line) {
   constexpr std::string_view version = " HTTP/1.1";
-  if (!line.ends_with(version)) return std::nullopt;
+  constexpr std::string_view old_version = " HTTP/1.0";
+  const bool http_1_0 = line.ends_with(old_version);
+  if (!http_1_0 && !line.ends_with(version)) return std::nullopt;
   line.remove_suffix(version.size());
   const auto space = line.find(' ');
   if (space == line.npos) return std::nullopt;
-  const RequestLine parts{line.substr(0, space), line.substr(space + 1)};
+  const RequestLine parts{line.substr(0, space), line.substr(space + 1), http_1_0};
   const bool target_visible = std::all_of(parts.target.begin(), parts.target.end(),
                                           [](char c) { return c > ' ' && c < 0x7F; });
   if (!is_token(parts.method) || parts.target.empty() || !target_visible) return std::nullopt;
   return parts;
+}
+
+// RFC 9112 section 3.2: exactly one Host. HTTP/1.0 need not have one.
+bool has_well_formed_host(const Fields& fields, const RequestLine& line) {
+  const auto hosts = fields.count("host");
+  if (hosts == 0) return line.http_1_0;
+  return hosts == 1 && well_formed_host(*fields.find("host"));
+}
+
+// RFC 9112 section 6.1: with a transfer coding its framing is faulty.
+bool may_be_http_1_0(const RequestLine& line, const Fields& fields, HeadParser::HearsHttp10 hears) {
+  return hears && hears(line.target) && fields.count("transfer-encoding") == 0;
 }
 
 // RFC 9112 section 4. HTTP/1.0 may refuse, but has no 101 (RFC 9110 section 15.2).
@@ -351,10 +366,11 @@ HeadParser::State HeadParser::parse(std::string_view head) {
     return State::Complete;
   }
 
-  // RFC 9112 section 3.2: exactly one Host.
   const auto& fields = reading.fields;
-  if (reading.target != request_line->target || fields.count("host") != 1 ||
-      !well_formed_host(*fields.find("host"))) {
+  if (reading.target != request_line->target || !has_well_formed_host(fields, *request_line)) {
+    return fail(HttpError::Malformed);
+  }
+  if (request_line->http_1_0 && !may_be_http_1_0(*request_line, fields, hears_http_1_0_)) {
     return fail(HttpError::Malformed);
   }
   const bool has_body = announces_body(fields);

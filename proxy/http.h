@@ -44,6 +44,7 @@ class Fields {
   std::vector<Field> fields_;
 };
 
+// `fields` have exactly one Host; of HTTP/1.0, at most one.
 struct RequestHead {
   std::string_view method;
   std::string_view target;
@@ -71,7 +72,12 @@ class HeadParser {
   enum class Kind : std::uint8_t { Request, Response };
   enum class State : std::uint8_t { NeedsMore, Complete, Failed };
 
-  explicit HeadParser(Kind kind) : kind_(kind) {}
+  // Which request targets may be asked for in HTTP/1.0, by clients that cannot be told to speak
+  // HTTP/1.1. For all others, and where there is no such question, it is malformed.
+  using HearsHttp10 = bool (*)(std::string_view target);
+
+  explicit HeadParser(Kind kind, HearsHttp10 hears_http_1_0 = nullptr)
+      : kind_(kind), hears_http_1_0_(hears_http_1_0) {}
   HeadParser(const HeadParser&) = delete;
   HeadParser& operator=(const HeadParser&) = delete;
 
@@ -90,6 +96,7 @@ class HeadParser {
   State fail(HttpError error);
 
   const Kind kind_;
+  const HearsHttp10 hears_http_1_0_;  // null: none
   State state_ = State::NeedsMore;
   HttpError error_ = HttpError::Malformed;
   bool head_ended_ = false;

@@ -1,11 +1,15 @@
 // The admin listener (CONTRACT section 6): what it lets in, and each call of the API with real clients
 // behind it.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { wsBackend } from './harness/backends.mjs';
 import { atEnd, suiteContext } from './harness/ending.mjs';
-import { open as openSocket, startGateway, users } from './harness/gateway.mjs';
+import { freePort, open as openSocket, startGateway, users } from './harness/gateway.mjs';
 import { openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { remember, secret, token } from './harness/tokens.mjs';
 import { patience, until, within } from './harness/wait.mjs';
@@ -85,6 +89,38 @@ async function pages(gateway, path, name, limit) {
   return rows;
 }
 
+// What a real HAProxy says of a server that it has checked: a row of its statistics.
+async function checkedByHaproxy(t, check, port) {
+  const folder = mkdtempSync(join(tmpdir(), 'gatehouse-haproxy-'));
+  atEnd(t, () => rmSync(folder, { recursive: true, force: true }));
+  const [file, own] = [join(folder, 'haproxy.cfg'), await freePort()];
+  writeFileSync(file, `defaults
+  mode http
+  timeout connect 1s
+  timeout client 5s
+  timeout server 5s
+listen page
+  bind 127.0.0.1:${own}
+  stats enable
+  stats uri /
+  option httpchk ${check}
+  server gateway 127.0.0.1:${port} check inter 100ms
+`);
+  const child = spawn('/usr/sbin/haproxy', ['-db', '-f', file], { stdio: 'ignore' });
+  const ended = new Promise((resolve) => child.once('error', resolve).once('close', resolve));
+  atEnd(t, async () => {
+    child.kill('SIGKILL');
+    await within('HAProxy to end', ended);
+  });
+  return until('HAProxy to have checked', async () => {
+    const csv = await fetch(`http://127.0.0.1:${own}/;csv`).then((page) => page.text(), () => '');
+    const [names, ...rows] = csv.split('\n').map((line) => line.replace(/^# /, '').split(','));
+    const cells = rows.find(([, name]) => name === 'gateway') ?? [];
+    const row = Object.fromEntries(names.map((name, i) => [name, cells[i]]));
+    return /^L[467]/.test(row.check_status) && row;
+  });
+}
+
 describe('a request', () => {
   const t = suiteContext('admin requests');
   const gateway = startRooms(t);
@@ -122,6 +158,27 @@ describe('a request', () => {
     }
     const long = await raw(t, await gateway, `GET / HTTP/1.1\r\nHost: a\r\nX: ${'x'.repeat(40_000)}\r\n\r\n`);
     assert.equal(long.status, 431);
+  });
+
+  test('for health may come in HTTP/1.0 and without a Host, and no other may', async (t) => {
+    for (const path of ['/healthz', '/readyz']) {
+      assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.0\r\n\r\n`)).status, 200);
+      assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.0\r\nHost: 127.0.0.1\r\n\r\n`)).status, 200);
+      assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.0\r\nHost: evil.example\r\n\r\n`)).status, 403);
+      assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.0\r\nOrigin: http://evil.example\r\n\r\n`)).status, 403);
+      assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.1\r\n\r\n`)).status, 400);
+      assert.equal((await raw(t, await gateway, `DELETE ${path} HTTP/1.0\r\n\r\n`)).status, 405);
+    }
+    for (const path of ['/metrics', '/v1/rooms', '/healthz/x', '/']) {
+      for (const host of ['', 'Host: 127.0.0.1\r\n']) {
+        assert.equal((await raw(t, await gateway, `GET ${path} HTTP/1.0\r\n${host}\r\n`)).status, 400, path);
+      }
+    }
+  });
+
+  test('for health is what HAProxy asks with a plain httpchk', async (t) => {
+    const row = await checkedByHaproxy(t, 'GET /readyz', (await gateway).adminPort);
+    assert.deepEqual([row.status, row.check_status, row.check_code], ['UP', 'L7OK', '200']);
   });
 
   test('has a body of at most 1 MiB, in pieces or whole, with its length', async (t) => {

@@ -36,7 +36,7 @@ struct Listener {
     proxy::RequestHead head;
     head.method = method;
     head.target = target;
-    head.fields.add("Host", host);
+    if (!host.empty()) head.fields.add("Host", host);
     for (const auto& [name, value] : more) {
       head.fields.add(name, value);
       head.has_body |= name == "Content-Length" || name == "Transfer-Encoding";
@@ -44,7 +44,7 @@ struct Listener {
     return admit_call(head, token, api);
   }
 
-  // 0: it is let in.
+  // 0: it is let in. An empty `host`: there is none.
   int status(std::string_view method, std::string_view target, const Fields& more = {},
              std::string_view host = "127.0.0.1:8081") {
     const auto admitted = ask(method, target, more, host);
@@ -100,6 +100,19 @@ TEST_SUITE("admin listener: a page in the operator's browser") {
     for (const auto* host : {"127.0.0.1", "127.0.0.1:8081", "10.1.2.3:80", "[::1]", "[::1]:8081",
                              "localhost", "LocalHost:8081", "localhost.:8081"}) {
       CHECK(listener.status("GET", "/v1/rooms", {}, host) == 0);
+    }
+  }
+
+  TEST_CASE("says which host it asks, and who does not may ask for health alone") {
+    for (const auto* token : {"", "s3cret"}) {
+      Listener listener(token);
+      CHECK(listener.status("GET", "/healthz", {}, "") == 0);
+      CHECK(listener.status("GET", "/readyz", {}, "") == 0);
+      CHECK(listener.status("GET", "/healthz", {{"Origin", "http://"}}, "") == 403);
+    }
+    Listener listener;
+    for (const auto* target : {"/v1/rooms", "/", "/healthz/", "/healthz?x=y", "/%68ealthz"}) {
+      CHECK(listener.status("GET", target, {}, "") == 403);
     }
   }
 

@@ -25,9 +25,12 @@ struct Outcome {
   std::string rest;  // what was left of the input
 };
 
+// In HTTP/1.0 too.
+bool hears_old(std::string_view target) { return target == "/old"; }
+
 // `cuts`: where the octets are cut into pieces, ascending.
 Outcome read(Kind kind, std::string_view octets, const std::vector<std::size_t>& cuts) {
-  HeadParser parser(kind);
+  HeadParser parser(kind, hears_old);
   Outcome outcome;
   std::size_t begin = 0;
   for (std::size_t i = 0; i <= cuts.size() && outcome.state == State::NeedsMore; ++i) {
@@ -226,6 +229,35 @@ TEST_SUITE("RFC 9112: request heads") {
           "Host: u@a\r\n", "Host: a:b\r\n", "Host: a:80:80\r\n", "Host: a\r\nHost : b\r\n"}) {
       CAPTURE(lines);
       CHECK(malformed(read_request(with_host_lines(lines))));
+    }
+  }
+
+  TEST_CASE("HTTP/1.0 is heard for the targets that are named, and for no other") {
+    CHECK(accepted(with_start("GET /old HTTP/1.0")));
+    for (const auto* line : {"GET /older HTTP/1.0", "GET /old?x HTTP/1.0", "GET / HTTP/1.0",
+                             "GET /old HTTP/0.9", "GET /old  HTTP/1.0", "GET /old http/1.0"}) {
+      CAPTURE(line);
+      CHECK(malformed(read_request(with_start(line))));
+    }
+    HeadParser nowhere(Kind::Request);
+    const auto head = with_start("GET /old HTTP/1.0");
+    std::string_view octets = head;
+    CHECK(nowhere.receive(octets) == State::Failed);
+  }
+
+  TEST_CASE("HTTP/1.0 has one Host or none, and no transfer coding") {
+    const auto with_lines = [](std::string_view version, std::string_view lines) {
+      return "GET /old HTTP/" + std::string(version) + "\r\n" + std::string(lines) + "\r\n";
+    };
+    for (const auto* lines : {"", "A: b\r\n", "Host: a\r\n", "Content-Length: 3\r\n"}) {
+      CAPTURE(lines);
+      CHECK(accepted(with_lines("1.0", lines)));
+    }
+    CHECK(malformed(read_request(with_lines("1.1", "A: b\r\n"))));
+    for (const auto* lines : {"Host: a\r\nHost: a\r\n", "Host: a,b\r\n", "Host:\r\n",
+                              "Host: a\r\nTransfer-Encoding: chunked\r\n"}) {
+      CAPTURE(lines);
+      CHECK(malformed(read_request(with_lines("1.0", lines))));
     }
   }
 
