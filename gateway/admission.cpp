@@ -4,7 +4,9 @@
 #include <utility>
 
 #include "gateway/answers.h"
+#include "gateway/linger.h"
 #include "gateway/random_text.h"
+#include "gateway/request_fields.h"
 #include "gateway/subprotocol.h"
 #include "proxy/forwarded.h"
 #include "proxy/handshake.h"
@@ -18,19 +20,8 @@ namespace {
 // heard up to here; the rest waits in the kernel.
 constexpr std::size_t early_octets_max = 16 * 1024;
 
-// How long, and how much, a refused client is listened to, so that it reads the answer.
-constexpr std::chrono::seconds linger_max{2};
-constexpr std::size_t linger_octets_max = 256 * 1024;
-
 auth::WallTime wall_time(const proxy::Timers& timers) {
   return std::chrono::floor<std::chrono::milliseconds>(timers.now().wall);
-}
-
-std::vector<auth::Field> views_of(const proxy::Fields& fields) {
-  std::vector<auth::Field> views;
-  views.reserve(fields.size());
-  for (const auto& field : fields) views.push_back({field.name, field.value});
-  return views;
 }
 
 bool trusted(const Policy& policy, const proxy::IpAddress& peer) {
@@ -49,7 +40,7 @@ Admission::Admission(Host& host, std::unique_ptr<proxy::Transport> transport,
       peer_trusted_(trusted(*policy_, peer)),
       counted_(static_cast<bool>(connection)),
       transport_(std::move(transport)),
-      parser_(proxy::HeadParser::Kind::Request),
+      parser_(proxy::HeadParser::Kind::Request, own_target),
       deadline_(host.loop().timers(), [this] { on_deadline(); }) {
   identity_.id = random_hexadecimal<16>();
   identity_.address = peer;
@@ -74,7 +65,8 @@ void Admission::on_octets(std::string_view octets) {
       early_octets_ = octets;
       return on_head();
     case State::Listening:
-    case State::Heard:  // client_ has it
+    case State::Heard:    // client_ has it
+    case State::Serving:  // own_request_ has it
       return;
     case State::Waiting:
     case State::Counting:
@@ -98,8 +90,9 @@ void Admission::on_head() {
   fields_ = views_of(head_.fields);
   identity_.address =
       proxy::client_address(identity_.address, head_.fields, policy_->trusted_proxies);
-  const bool may_say_who_it_is = form_is_good() && has_room() && finds_route() &&
-                                 within_handshake_rate() && asks_for_websocket() &&
+  if (!form_is_good() || !has_room()) return;
+  if (target_.path.starts_with(own_path_prefix)) return serve();
+  const bool may_say_who_it_is = finds_route() && within_handshake_rate() && asks_for_websocket() &&
                                  comes_from_allowed_origin();
   if (!may_say_who_it_is) return;
   const bool says_nothing = !credential_ && credential_.error() == auth::CredentialsError::Missing;
@@ -108,6 +101,19 @@ void Admission::on_head() {
   } else {
     identify();
   }
+}
+
+// What is left of handshake_timeout is for all of it.
+void Admission::serve() {
+  const auto make = find_own_resource(target_.path);
+  if (!make) return refuse(Refusal::NoRoute);
+  state_ = State::Serving;
+  OwnRequest::Observer& observer = *this;
+  own_request_ = std::make_unique<OwnRequest>(
+      host_, std::move(transport_),
+      make(host_, {policy_, identity_, peer_trusted_, std::move(head_), target_.path, {}}),
+      observer);
+  own_request_->start(std::exchange(early_octets_, {}));
 }
 
 void Admission::identify() {
@@ -393,6 +399,8 @@ void Admission::on_deadline() {
     case State::Counting:
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
+    case State::Serving:
+      return own_request_->give_up();
     case State::Answered:
       return finish();
     case State::Done:
@@ -408,11 +416,16 @@ void Admission::on_gone(proxy::TransportError) {
 }
 
 void Admission::drain() {
+  if (state_ == State::Serving) return own_request_->refuse(Refusal::Draining);
   if (state_ < State::Dialling) refuse(Refusal::Draining);
 }
 
 void Admission::give_way() {
-  if (state_ < State::Answered) refuse(Refusal::Crowded);
+  if (state_ == State::Serving) {
+    own_request_->refuse(Refusal::Crowded);
+  } else if (state_ < State::Answered) {
+    refuse(Refusal::Crowded);
+  }
   finish();
 }
 

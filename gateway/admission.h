@@ -14,12 +14,13 @@
 #include "gateway/accepted_client.h"
 #include "gateway/admit.h"
 #include "gateway/audit.h"
-#include "gateway/connection_id.h"
+#include "gateway/connection_identity.h"
 #include "gateway/counting.h"
 #include "gateway/envelope.h"
 #include "gateway/identity_fields.h"
 #include "gateway/key_ring.h"
 #include "gateway/ledger.h"
+#include "gateway/own_request.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "gateway/revocations.h"
@@ -30,20 +31,6 @@
 #include "proxy/transport.h"
 
 namespace gateway {
-
-// Who a connection is, for the audit log and for the backend. The same before and after the 101.
-struct ConnectionIdentity {
-  ConnectionId id;
-  proxy::IpAddress address;
-  const Route* route = nullptr;  // none yet
-  std::string subject;           // empty: none yet
-
-  std::string_view id_text() const { return {id.data(), id.size()}; }
-  AuditedConnection audited() const {
-    return {id_text(), route ? std::string_view(route->path.text()) : std::string_view(), address,
-            subject};
-  }
-};
 
 // What the instance counts for one connection, until its client is gone.
 struct Holdings {
@@ -71,24 +58,19 @@ class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
                         private Counting::Asker,
                         private KeyRing::Waiter,
-                        private AcceptedClient::Observer {
+                        private AcceptedClient::Observer,
+                        private OwnRequest::Observer {
  public:
   // What an admission needs of its worker.
-  class Host {
+  class Host : public OwnResource::Host {
    public:
     virtual proxy::Loop& loop() = 0;
     virtual const std::shared_ptr<const Policy>& policy() = 0;
-    virtual Ledger& ledger() = 0;
     virtual Counting& counting() = 0;
-    virtual const Revocations& revocations() = 0;
-    virtual KeyRing& key_ring() = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
     virtual EnvelopeReader& envelopes() = 0;
-    virtual Audit& audit() = 0;
-    virtual RefusalSampler& refusals() = 0;
-    virtual WorkerCounters& counters() = 0;
     virtual unsigned worker_index() = 0;
     virtual void on_admitted(AdmittedClient client) = 0;
     virtual void retire(Admission& admission) = 0;  // the last call
@@ -119,6 +101,7 @@ class Admission final : private proxy::Transport::Observer,
   // Waiting:    for a key that the token names and that is being looked for.
   // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
+  // Serving:    one of the gateway's own resources, by own_request_.
   // Answered:   a refusal is written; what the client still sends is read and dropped, so that it
   //             sees the answer and not a reset.
   // Done:       the host has been told.
@@ -129,6 +112,7 @@ class Admission final : private proxy::Transport::Observer,
     Waiting,
     Counting,
     Dialling,
+    Serving,
     Answered,
     Done
   };
@@ -141,10 +125,12 @@ class Admission final : private proxy::Transport::Observer,
   void on_first_message(const proxy::Message& message) override;
   void on_client_ending(const proxy::Ending& ending) override;
   void on_client_gone() override { finish(); }
+  void on_served() override { finish(); }
 
   void on_keys() override;
 
   void on_head();
+  void serve();
   void identify();
   void wait_or_deny(const Denied& denied);
   void hear();
@@ -202,10 +188,12 @@ class Admission final : private proxy::Transport::Observer,
   RouteMatch match_;         // and views of that
   std::string key_;          // Sec-WebSocket-Key
   FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
-  bool accepted_ = false;                   // it has its 101, and it selects:
-  std::string subprotocol_;                 // empty: none
-  std::unique_ptr<AcceptedClient> client_;  // instead of transport_, where it has its 101 and
-                                            // is listened to, or sent away
+  bool accepted_ = false;                    // it has its 101, and it selects:
+  std::string subprotocol_;                  // empty: none
+  std::unique_ptr<AcceptedClient> client_;   // instead of transport_, where it has its 101 and
+                                             // is listened to, or sent away
+  std::unique_ptr<OwnRequest> own_request_;  // instead of transport_, where it asks for something
+                                             // of the gateway itself
   auth::Principal principal_;
   Revocations::Mark mark_;
   std::unique_ptr<const Denied> denied_;  // why it waits for a key, or did; null: it never has

@@ -12,8 +12,8 @@ namespace gateway {
 namespace {
 
 constexpr std::array<std::string_view, 6> ours{
-    "X-Gatehouse-Subject", "X-Gatehouse-Claims", "X-Gatehouse-Connection",
-    "X-Forwarded-For",     "X-Forwarded-Proto",  "X-Forwarded-Host",
+    subject_field,     claims_field,        "X-Gatehouse-Connection",
+    "X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host",
 };
 
 bool is_ours(std::string_view name) {
@@ -81,6 +81,19 @@ std::string joined(const std::vector<std::string>& subprotocols) {
 
 }  // namespace
 
+IdentityValues identity_values(const Route& route, const auth::Principal& principal) {
+  IdentityValues values{percent_encoded(principal.subject), {}};
+  auto claims =
+      auth::base64url_encode(route.forward_claims ? principal.claims.to_json(*route.forward_claims)
+                                                  : principal.claims.to_json());
+  if (claims.size() <= claims_field_octets_max) {
+    values.claims = std::move(claims);
+  } else {
+    values.claims_octets_left_out = claims.size();
+  }
+  return values;
+}
+
 BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy::Target& target,
                                     const Route& route, const auth::Principal& principal,
                                     const Client& client,
@@ -100,11 +113,10 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
     upgrade.subprotocols.emplace_back(*selected);
   }
 
-  const auto claims =
-      auth::base64url_encode(route.forward_claims ? principal.claims.to_json(*route.forward_claims)
-                                                  : principal.claims.to_json());
+  const auto identity = identity_values(route, principal);
+  request.claims_octets_left_out = identity.claims_octets_left_out;
   auto& lines = upgrade.fields;
-  lines.reserve(claims.size() + own_octets);
+  lines.reserve(identity.claims.size() + own_octets);
   // The client's Connection list was applied first, so it can remove none of ours.
   for (const auto& [name, value] : forwarded.fields) {
     if (is_ours(name) || proxy::equals_ignoring_case(name, "Sec-WebSocket-Protocol")) continue;
@@ -113,12 +125,8 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
   if (!upgrade.subprotocols.empty()) {
     lines.add("Sec-WebSocket-Protocol", joined(upgrade.subprotocols));
   }
-  lines.add("X-Gatehouse-Subject", percent_encoded(principal.subject));
-  if (claims.size() <= claims_field_octets_max) {
-    lines.add("X-Gatehouse-Claims", claims);
-  } else {
-    request.claims_octets_left_out = claims.size();
-  }
+  lines.add(subject_field, identity.subject);
+  if (request.claims_octets_left_out == 0) lines.add(claims_field, identity.claims);
   lines.add("X-Gatehouse-Connection", client.connection_id);
   lines.add("X-Forwarded-For", client.address.to_string());
   lines.add("X-Forwarded-Proto", scheme_of(head.fields, client.peer_trusted));

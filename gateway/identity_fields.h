@@ -16,6 +16,17 @@ namespace gateway {
 // X-Gatehouse-Claims over this is left out: a backend's own limit on its head would refuse it all.
 inline constexpr std::size_t claims_field_octets_max = 4 * 1024;
 
+inline constexpr std::string_view subject_field = "X-Gatehouse-Subject";
+inline constexpr std::string_view claims_field = "X-Gatehouse-Claims";
+
+// Who somebody is, so that nothing in it can be read as more than a field's value.
+struct IdentityValues {
+  std::string subject;
+  std::string claims;                      // empty: left out
+  std::size_t claims_octets_left_out = 0;  // 0: they are not
+};
+IdentityValues identity_values(const Route& route, const auth::Principal& principal);
+
 struct Client {
   std::string_view connection_id;
   proxy::IpAddress address;

@@ -248,6 +248,13 @@ constexpr Family families[] = {
        by_word(
            from, to, "reason", [](const auto& counters) -> auto& { return counters.refusals; });
      }},
+    {"gatehouse_own_requests_total", Type::Counter,
+     "Requests for the gateway's own resources on the public listener, by the status of their "
+     "answer; none: the client left before.",
+     [](From from, To to) {
+       by_word(
+           from, to, "code", [](const auto& counters) -> auto& { return counters.own_answers; });
+     }},
     {"gatehouse_handshake_duration_seconds", Type::Histogram,
      "From the end of a client's request head to its 101, the backend's included.",
      handshake_durations},

@@ -48,7 +48,7 @@ std::string route_key(std::vector<std::string> hosts, std::string_view path) {
 
 RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path) {
   RouteMatch match;
-  if (path.starts_with("/_gatehouse/")) {  // the gateway's own, whatever "/*" says
+  if (path.starts_with(own_path_prefix)) {
     return match;
   }
   const std::optional<std::string> name = normalize_host(host);

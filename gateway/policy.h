@@ -203,6 +203,9 @@ std::optional<std::string> normalize_host(std::string_view field);
 // and in whichever order, and are others for other hosts or another path.
 std::string route_key(std::vector<std::string> hosts, std::string_view path);
 
+// Paths of the gateway's own resources: no route's, whatever "/*" says.
+inline constexpr std::string_view own_path_prefix = "/_gatehouse/";
+
 // The first route that matches; null: none. `host`: the Host field's value; one that is no host
 // fits only routes for all hosts. `path`: decoded once, as proxy/target.h gives it.
 struct RouteMatch {

@@ -16,6 +16,9 @@ using namespace std::string_view_literals;
 constexpr std::array answer_words{"101"sv, "400"sv, "401"sv, "403"sv, "404"sv, "408"sv, "426"sv,
                                   "429"sv, "431"sv, "502"sv, "503"sv, "504"sv, "none"sv};
 
+constexpr std::array own_answer_words{"204"sv, "400"sv, "401"sv, "403"sv, "404"sv,
+                                      "408"sv, "429"sv, "503"sv, "none"sv};
+
 // RFC 6455 section 7.4.1, the IANA registry, and CONTRACT section 4; "none": without a Close.
 constexpr std::array close_words{"1000"sv, "1001"sv, "1002"sv, "1003"sv, "1005"sv, "1007"sv,
                                  "1008"sv, "1009"sv, "1010"sv, "1011"sv, "1012"sv, "1013"sv,
@@ -26,6 +29,11 @@ constexpr std::array close_words{"1000"sv, "1001"sv, "1002"sv, "1003"sv, "1005"s
 std::string_view class_of(std::uint16_t code) {
   if (code == 0) return "none";
   return code < 4'000 ? "3xxx" : "4xxx";
+}
+
+void add_status(WordCounters& words, int status) {
+  const fmt::format_int text(status);
+  words.add(status == 0 ? "none"sv : std::string_view(text.data(), text.size()));
 }
 
 template <typename Enum>
@@ -46,14 +54,14 @@ void WordCounters::add(std::string_view word) {
 WorkerCounters::WorkerCounters(std::size_t route_count)
     : routes(route_count),
       answers(answer_words),
+      own_answers(own_answer_words),
       refusals(refusal_reasons()),
       messages_refused(message_refusal_reasons()),
       closes{WordCounters(close_words), WordCounters(close_words), WordCounters(close_words)} {}
 
-void WorkerCounters::answered(int status) {
-  const fmt::format_int text(status);
-  answers.add(status == 0 ? "none"sv : std::string_view(text.data(), text.size()));
-}
+void WorkerCounters::answered(int status) { add_status(answers, status); }
+
+void WorkerCounters::served(int status) { add_status(own_answers, status); }
 
 void WorkerCounters::limit_hit(AuditedLimit limit, LimitAction action) {
   limits[index_of(limit)][index_of(action)].add();

@@ -48,11 +48,13 @@ struct alignas(cache_line_octets) WorkerCounters {
   explicit WorkerCounters(std::size_t route_count);
 
   void answered(int status);  // a handshake; 0: its client left before
+  void served(int status);    // a request for one of the gateway's own resources; 0: the same
   void limit_hit(AuditedLimit limit, LimitAction action);
   void closed(ClosedBy by, std::uint16_t code);  // as in ConnectionClosed
 
   std::vector<RouteCounters> routes;  // by Route::index
   WordCounters answers;
+  WordCounters own_answers;
   proxy::LatencyHistogram handshakes;  // those that ended in a 101: from their head on
   WordCounters refusals;               // by the audit log's reason
   WordCounters messages_refused;       // the same

@@ -1,0 +1,117 @@
+#include "gateway/authorization.h"
+
+#include <utility>
+
+#include "gateway/identity_fields.h"
+#include "gateway/named_request.h"
+#include "gateway/request_fields.h"
+#include "proxy/handshake.h"
+
+namespace gateway {
+
+namespace {
+
+constexpr int forbidden = 403;
+
+auth::WallTime wall_time(const proxy::Timers& timers) {
+  return std::chrono::floor<std::chrono::milliseconds>(timers.now().wall);
+}
+
+OwnAnswer denied_answer(const Denied& denied) {
+  return refused(refusal_of(denied.denial), denied.reason());
+}
+
+// A page that is loaded, and what it gets from where it is of, have no Origin. Who asked for it is
+// in a field then that no page can set (Fetch Metadata): nobody but the user, or a page of the very
+// host that it asks; which is to be an origin of the route.
+bool asked_for_by_own_page(const Route& route, std::string_view host, const proxy::Fields& fields) {
+  if (fields.count("Sec-Fetch-Site") != 1) return false;
+  const auto site = *fields.find("Sec-Fetch-Site");
+  if (site == "none") return true;
+  // A browser says it over TLS alone, and on loopback.
+  const auto allowed = [&](const char* scheme) {
+    return auth::origin_allowed(*route.origins, scheme + std::string(host));
+  };
+  return site == "same-origin" && (allowed("https://") || allowed("http://"));
+}
+
+}  // namespace
+
+// In the order of a handshake's questions (CONTRACT section 3). A proxy knows 401 and 403, and
+// takes the rest for a fault of ours: what is wrong with the request that it names is one of those.
+std::optional<OwnAnswer> Authorization::ask(Observer& observer) {
+  observer_ = &observer;
+  if (!call_.peer_trusted || call_.head.method != "GET") return refused(Refusal::NoRoute);
+  const auto named = find_named_request(call_.head.fields);
+  if (!named) return refused(Refusal::Malformed);
+  auto target = proxy::parse_target(named->target);
+  if (!target) return refused(Refusal::AmbiguousPath, {}, forbidden);
+  target_ = std::move(*target);
+  call_.path = target_.path;
+  match_ = find_route(*call_.policy, named->host, target_.path);
+  if (!match_.route) return refused(Refusal::NoRoute, {}, forbidden);
+  call_.identity.route = match_.route;
+  const auto& limit = match_.route->ip_limits.handshakes;
+  if (limit.limited()) {
+    const auto now = host_.timers().now().monotonic;
+    const auto& address = call_.identity.address;
+    const auto wait = host_.ledger().take_handshake(match_.route->index, address, limit, now);
+    if (wait > wait.zero()) return refused(Refusal::HandshakeRate, {}, 0, wait);
+  }
+  fields_ = views_of(call_.head.fields);
+  const HandshakeRequest request{named->host, target_.path, target_.raw_query, fields_};
+  credential_ = find_credential(*match_.route, request);
+  const auto origin = check_origin(*match_.route, request, credential_);
+  const bool missing = !origin && origin.error().denial == Denial::OriginMissing;
+  if (missing && asked_for_by_own_page(*match_.route, named->host, call_.head.fields))
+    return judge();
+  if (!origin) return denied_answer(origin.error());
+  return judge();
+}
+
+std::optional<OwnAnswer> Authorization::judge() {
+  const auto now = wall_time(host_.timers());
+  const auto& revocations = host_.revocations();
+  const auto principal = authenticate(*match_.route, credential_, host_.key_ring().known(), now);
+  if (!principal) return wait_or_deny(principal.error());
+  call_.identity.subject = principal->subject;
+  if (!revocations.loaded()) return refused(Refusal::RevocationsNotLoaded);
+  if (revocations.meets(principal->subject, revocations.mark_of(*principal), now)) {
+    return refused(Refusal::Revoked);
+  }
+  const auto allowed = check_allow(*match_.route, *principal, match_.captures);
+  if (!allowed) return denied_answer(allowed.error());
+  return grant(*principal);
+}
+
+std::optional<OwnAnswer> Authorization::wait_or_deny(const Denied& denied) {
+  if (!denied.key_may_have_come || !host_.key_ring().wait_for(*denied.authenticator, *this)) {
+    return denied_answer(denied);
+  }
+  denied_ = denied;
+  return std::nullopt;
+}
+
+void Authorization::on_keys() {
+  if (auto answer = judge()) observer_->on_answer(std::move(*answer));
+}
+
+OwnAnswer Authorization::give_up() {
+  stop_waiting();
+  return denied_answer(*denied_);
+}
+
+OwnAnswer Authorization::grant(const auth::Principal& principal) {
+  constexpr int no_content = 204;
+  const auto identity = identity_values(*match_.route, principal);
+  std::vector<proxy::Field> fields{{"Cache-Control", "no-store"},
+                                   {subject_field, identity.subject}};
+  if (identity.claims_octets_left_out == 0) {
+    fields.push_back({claims_field, identity.claims});
+  } else {
+    host_.audit().claims_left_out(call_.identity.audited(), identity.claims_octets_left_out);
+  }
+  return {no_content, proxy::write_response(no_content, fields)};
+}
+
+}  // namespace gateway

@@ -1,0 +1,37 @@
+// GET /_gatehouse/authorize: may the request that a proxy names pass? It is asked what a handshake
+// for that path is asked, but for what only a connection has: no places for it are counted, nobody
+// is dialled, and there is no first message to wait for. Answers nobody but trusted proxies.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "gateway/admit.h"
+#include "gateway/own_resource.h"
+#include "proxy/target.h"
+
+namespace gateway {
+
+class Authorization final : public OwnResource, private KeyRing::Waiter {
+ public:
+  using OwnResource::OwnResource;
+
+  std::optional<OwnAnswer> ask(Observer& observer) override;
+  OwnAnswer give_up() override;
+
+ private:
+  void on_keys() override;
+
+  std::optional<OwnAnswer> judge();
+  std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
+  OwnAnswer grant(const auth::Principal& principal);
+
+  Observer* observer_ = nullptr;     // null: not asked yet
+  std::vector<auth::Field> fields_;  // of the head
+  proxy::Target target_;             // the named one's
+  RouteMatch match_;                 // views into that
+  FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
+  std::optional<Denied> denied_;  // why it waits for a key
+};
+
+}  // namespace gateway

@@ -1,0 +1,55 @@
+// The worker of one of the gateway's own resources; its log is kept, its time is told.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "gateway/own_resource.h"
+#include "tests/gateway/captured_log.h"
+
+namespace tests {
+
+class OwnResourceHost final : public gateway::OwnResource::Host {
+ public:
+  explicit OwnResourceHost(proxy::Instant start) : timers_(start) { revoked.set_loaded(true); }
+
+  proxy::Timers& timers() override { return timers_; }
+  gateway::Ledger& ledger() override { return ledger_; }
+  const gateway::Revocations& revocations() override { return revoked; }
+  gateway::KeyRing& key_ring() override { return ring; }
+  gateway::Audit& audit() override { return audit_; }
+  gateway::RefusalSampler& refusals() override { return refusals_; }
+  gateway::WorkerCounters& counters() override { return counters_; }
+
+  void pass(proxy::Duration time) {
+    const auto now = timers_.now();
+    timers_.advance_to({now.monotonic + time, now.wall + time});
+  }
+
+  // Of the requests that were served with this status.
+  std::uint64_t served(std::string_view status) const {
+    const auto& words = counters_.own_answers;
+    for (std::size_t i = 0; i < words.size(); ++i) {
+      if (words.word(i) == status) return words.value(i);
+    }
+    return 0;
+  }
+
+  std::vector<std::string> logged() { return log_.lines(); }  // ends the log
+
+ private:
+  CapturedLog log_;
+  gateway::Audit audit_{log_.log()};
+  gateway::RefusalSampler refusals_{audit_};
+  gateway::WorkerCounters counters_{1};
+  gateway::Ledger ledger_{100};
+  proxy::Timers timers_;
+
+ public:
+  gateway::Revocations revoked;
+  std::vector<std::string> keys_asked_for;  // of these authenticators
+  gateway::KeyRing ring{timers_,
+                        [this](const auto& whose) { keys_asked_for.push_back(whose->name); }};
+};
+
+}  // namespace tests
