@@ -1,7 +1,8 @@
 // A client before it is a session: its head is read, every question of the contract is asked in the
-// contract's order, the backend is dialled. It ends in an Admitted client or in one refusal. It has
-// its 101 at the end, or before the backend is asked where the contract says so: where its first
-// message has to say who it is, or a refusal is to be a Close.
+// contract's order, the backend is dialled. It ends in an Admitted client or in one refusal, or in
+// an answer of one of the gateway's own resources, where it asks for that. It has its 101 at the
+// end, or before the backend is asked where the contract says so: where its first message has to
+// say who it is, or a refusal is to be a Close.
 #pragma once
 
 #include <list>

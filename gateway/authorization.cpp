@@ -37,36 +37,56 @@ bool asked_for_by_own_page(const Route& route, std::string_view host, const prox
 
 }  // namespace
 
-// In the order of a handshake's questions (CONTRACT section 3). A proxy knows 401 and 403, and
-// takes the rest for a fault of ours: what is wrong with the request that it names is one of those.
+// In the order of a handshake's questions (CONTRACT section 3).
 std::optional<OwnAnswer> Authorization::ask(Observer& observer) {
   observer_ = &observer;
   if (!call_.peer_trusted || call_.head.method != "GET") return refused(Refusal::NoRoute);
+  if (auto no = find_named_route()) return no;
+  if (auto no = take_handshake()) return no;
+  if (auto no = find_named_credential()) return no;
+  return judge();
+}
+
+// A proxy knows 401 and 403, and takes all else for a fault of ours: what is wrong with the request
+// that it names is none.
+std::optional<OwnAnswer> Authorization::find_named_route() {
   const auto named = find_named_request(call_.head.fields);
   if (!named) return refused(Refusal::Malformed);
+  host_of_named_ = named->host;
   auto target = proxy::parse_target(named->target);
   if (!target) return refused(Refusal::AmbiguousPath, {}, forbidden);
   target_ = std::move(*target);
   call_.path = target_.path;
-  match_ = find_route(*call_.policy, named->host, target_.path);
+  match_ = find_route(*call_.policy, host_of_named_, target_.path);
   if (!match_.route) return refused(Refusal::NoRoute, {}, forbidden);
   call_.identity.route = match_.route;
+  return std::nullopt;
+}
+
+std::optional<OwnAnswer> Authorization::take_handshake() {
   const auto& limit = match_.route->ip_limits.handshakes;
-  if (limit.limited()) {
-    const auto now = host_.timers().now().monotonic;
-    const auto& address = call_.identity.address;
-    const auto wait = host_.ledger().take_handshake(match_.route->index, address, limit, now);
-    if (wait > wait.zero()) return refused(Refusal::HandshakeRate, {}, 0, wait);
-  }
+  if (!limit.limited()) return std::nullopt;
+  const auto now = host_.timers().now().monotonic;
+  const auto wait =
+      host_.ledger().take_handshake(match_.route->index, call_.identity.address, limit, now);
+  if (wait == wait.zero()) return std::nullopt;
+  const AuditedLimit which = AuditedLimit::IpHandshakes;
+  host_.counters().limit_hit(which, LimitAction::Refuse);
+  host_.refusals().limit_hit({call_.identity.audited(), which, LimitAction::Refuse, 0}, now);
+  return refused(Refusal::HandshakeRate, {}, 0, wait);
+}
+
+std::optional<OwnAnswer> Authorization::find_named_credential() {
   fields_ = views_of(call_.head.fields);
-  const HandshakeRequest request{named->host, target_.path, target_.raw_query, fields_};
+  const HandshakeRequest request{host_of_named_, target_.path, target_.raw_query, fields_};
   credential_ = find_credential(*match_.route, request);
   const auto origin = check_origin(*match_.route, request, credential_);
-  const bool missing = !origin && origin.error().denial == Denial::OriginMissing;
-  if (missing && asked_for_by_own_page(*match_.route, named->host, call_.head.fields))
-    return judge();
-  if (!origin) return denied_answer(origin.error());
-  return judge();
+  if (origin) return std::nullopt;
+  const bool missing = origin.error().denial == Denial::OriginMissing;
+  if (missing && asked_for_by_own_page(*match_.route, host_of_named_, call_.head.fields)) {
+    return std::nullopt;
+  }
+  return denied_answer(origin.error());
 }
 
 std::optional<OwnAnswer> Authorization::judge() {

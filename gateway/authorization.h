@@ -22,13 +22,18 @@ class Authorization final : public OwnResource, private KeyRing::Waiter {
  private:
   void on_keys() override;
 
-  std::optional<OwnAnswer> judge();
+  // The questions in their order: an answer, or none where the next may be asked.
+  std::optional<OwnAnswer> find_named_route();
+  std::optional<OwnAnswer> take_handshake();
+  std::optional<OwnAnswer> find_named_credential();
+  std::optional<OwnAnswer> judge();  // none: it waits for a key
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
   OwnAnswer grant(const auth::Principal& principal);
 
   Observer* observer_ = nullptr;     // null: not asked yet
   std::vector<auth::Field> fields_;  // of the head
-  proxy::Target target_;             // the named one's
+  std::string_view host_of_named_;   // of the request that is named
+  proxy::Target target_;             // of the same
   RouteMatch match_;                 // views into that
   FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
   std::optional<Denied> denied_;  // why it waits for a key

@@ -3,9 +3,10 @@ import assert from 'node:assert/strict';
 import http from 'node:http';
 import { describe, test } from 'node:test';
 import { ask, startGateway } from './harness/gateway.mjs';
+import { scrape } from './harness/metrics.mjs';
 import { httpBackend, startNginx } from './harness/nginx.mjs';
 import { token } from './harness/tokens.mjs';
-import { within } from './harness/wait.mjs';
+import { until, within } from './harness/wait.mjs';
 
 const target = '/_gatehouse/authorize';
 const bearer = async (claims) => ({ Authorization: `Bearer ${await token(claims)}` });
@@ -22,6 +23,7 @@ async function authorize(t, gateway, about, { fields = {}, version = '1.0', meth
     request: `${method} ${path} HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n`, ...rest,
   });
   answer.body = (await answer.peer.end()).toString();
+  answer.peer.destroy();
   return answer;
 }
 
@@ -67,10 +69,11 @@ describe('GET /_gatehouse/authorize', () => {
     assert.equal(line.status, 401);
     assert.equal(line.address, '127.0.0.1');
     await authorize(t, gateway, '/chat', { fields: await bearer() });
-    const { body } = await gateway.admin('/metrics');
-    assert.match(body, /^gatehouse_own_requests_total\{code="204"\} 1$/m);
-    assert.match(body, /^gatehouse_own_requests_total\{code="401"\} 1$/m);
-    assert.match(body, /^gatehouse_admitting_connections 0$/m);
+    const metrics = await scrape(gateway);
+    assert.equal(metrics.value('gatehouse_own_requests_total', { code: '204' }), 1);
+    assert.equal(metrics.value('gatehouse_own_requests_total', { code: '401' }), 1);
+    await until('nobody to be admitted any more', async () =>
+      (await scrape(gateway)).value('gatehouse_admitting_connections') === 0);
   });
 });
 

@@ -33,8 +33,10 @@ const gateway::AdminApi& api() {
 }
 
 void require_own(const proxy::RequestHead& request, const std::string& token) {
-  const std::string_view host = *request.fields.find("Host");
+  const auto* field = request.fields.find("Host");
   const auto* origin = request.fields.find("Origin");
+  if (!field) return require(!origin && gateway::health_target(request.target));
+  const std::string_view host = *field;
   require(!origin || proxy::equals_ignoring_case(*origin, "http://" + std::string(host)));
   if (!token.empty()) return;
   const auto name = gateway::normalize_host(host);
@@ -57,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* octets, std::size_t si
   if (size == 0) return 0;
   const std::string token = octets[0] % 2 ? "s3cret" : "";
   std::string_view head(reinterpret_cast<const char*>(octets) + 1, size - 1);
-  proxy::HeadParser parser(proxy::HeadParser::Kind::Request);
+  proxy::HeadParser parser(proxy::HeadParser::Kind::Request, gateway::health_target);
   if (parser.receive(head) != proxy::HeadParser::State::Complete) return 0;
   const auto request = parser.take_request();
   const auto admitted = gateway::admit_call(request, token, api());
