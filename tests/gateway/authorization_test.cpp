@@ -137,8 +137,8 @@ TEST_SUITE("Forward authentication: who is asked for") {
     CHECK(request.answer->text ==
           "HTTP/1.1 204 No Content\r\nConnection: close\r\nCache-Control: no-store\r\n"
           "X-Gatehouse-Subject: a%20b:c\r\nX-Gatehouse-Claims: " +
-              auth::base64url_encode(R"({"iss":"us","sub":"a b:c","iat":1799999990,)"
-                                     R"("exp":1800000600,"role":"editor"})") +
+              auth::base64url_encode(R"({"exp":1800000600,"iat":1799999990,"iss":"us",)"
+                                     R"("role":"editor","sub":"a b:c"})") +
               "\r\n\r\n");
     CHECK(request.answer->refusal == "");
   }

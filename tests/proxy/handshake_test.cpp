@@ -245,8 +245,9 @@ TEST_SUITE("RFC 6455 section 4.2.2: the answer to a client") {
 
   TEST_CASE("RFC 9110 section 8.6: a 204 has no content, no type and no length") {
     const std::vector<proxy::Field> fields{{"X-Name", "value"}};
-    for (const auto& text : {proxy::write_response(204, fields),
-                             proxy::write_response(204, fields, {"text/plain", "octets"})}) {
+    for (const auto& text :
+         {proxy::write_response(204, fields),
+          proxy::write_response(204, fields, proxy::Content{"text/plain", "octets"})}) {
       CHECK(text == "HTTP/1.1 204 No Content\r\nConnection: close\r\nX-Name: value\r\n\r\n");
     }
   }
