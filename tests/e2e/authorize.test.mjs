@@ -16,14 +16,16 @@ const claimsOf = (text) => JSON.parse(Buffer.from(text, 'base64url'));
 const gate = (t, more = {}) => startGateway(t, { backend: 9, trusted_proxies: ['127.0.0.1/32'], ...more });
 
 // `about`: the request target that is named.
-async function authorize(t, gateway, about, { fields = {}, version = '1.0', method = 'GET', path = target, ...rest } = {}) {
+async function authorize(t, gateway, about, {
+  fields = {}, version = '1.0', method = 'GET', path = target, stays = false, ...rest
+} = {}) {
   const all = { Host: 'app.example', 'X-Original-URI': about, ...fields };
   const lines = Object.entries(all).filter(([, value]) => value !== undefined).map(([name, value]) => `${name}: ${value}`);
   const answer = await ask(t, gateway, {
     request: `${method} ${path} HTTP/${version}\r\n${lines.join('\r\n')}\r\n\r\n`, ...rest,
   });
   answer.body = (await answer.peer.end()).toString();
-  answer.peer.destroy();
+  if (!stays) answer.peer.destroy();
   return answer;
 }
 
@@ -58,6 +60,18 @@ describe('GET /_gatehouse/authorize', () => {
     assert.equal(await status('/_gatehouse/../chat'), 400);
     assert.equal(await status(target, 'Transfer-Encoding: chunked\r\n'), 400);
     assert.equal((await ask(t, gateway, { request: `GET ${target} HTTP/1.1\r\n\r\n` })).status, 400);
+  });
+
+  test('makes room for others where those who were answered stay', async (t) => {
+    const gateway = await gate(t, { max_connections: 8, workers: 1 });
+    const fields = await bearer();
+    let most = 0;
+    for (let i = 0; i < 20; ++i) {
+      const answer = await authorize(t, gateway, '/chat', { fields, stays: true });
+      assert.equal(answer.status, 204);
+      most = Math.max(most, (await scrape(gateway)).value('gatehouse_admitting_connections'));
+    }
+    assert.ok(most <= 4, `${most} of max_connections`);
   });
 
   test('writes down what was refused, by the path that was asked about, and counts it', async (t) => {

@@ -307,7 +307,7 @@ TEST_SUITE("Forward authentication: keys by URL") {
     learn(host, "1", rsa_key());
     Request good("/fetched", {fetched("2", other_rsa_key())});
     Request bad("/fetched", {fetched("3", other_rsa_key())});
-    Request late("/fetched", {fetched("3", other_rsa_key())});
+    Request late("/fetched", {fetched("2", other_rsa_key())});
     for (auto* request : {&good, &bad, &late}) {
       request->ask(host);
       CHECK(said(request->answer) == "waits");
