@@ -138,7 +138,7 @@ bool plain(std::string_view text) {
          });
 }
 
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   if (plain(text)) return std::string(text);
   constexpr std::string_view digits = "0123456789abcdef";
   std::string whole = "\"";
@@ -162,7 +162,7 @@ std::string real_text(double real) {
 }
 
 std::string describe(const Scalar& scalar) {
-  if (const auto* text = std::get_if<std::string>(&scalar)) return quoted(*text);
+  if (const auto* text = std::get_if<std::string>(&scalar)) return in_quotes(*text);
   if (const auto* boolean = std::get_if<bool>(&scalar)) return *boolean ? "true" : "false";
   if (const auto* integer = std::get_if<std::int64_t>(&scalar)) return std::to_string(*integer);
   if (const auto* real = std::get_if<double>(&scalar)) return real_text(*real);
@@ -181,7 +181,7 @@ std::string list(const std::vector<Element>& elements, Text text) {
 
 std::string claim_test(const Condition& condition, std::string_view test,
                        const std::string& operand) {
-  return "{claim: " + quoted(condition.claim) + ", " + std::string(test) + ": " + operand + "}";
+  return "{claim: " + in_quotes(condition.claim) + ", " + std::string(test) + ": " + operand + "}";
 }
 
 std::string condition_list(const std::vector<Condition>& conditions) {
@@ -262,7 +262,7 @@ std::string describe(const Condition& condition) {
     case Condition::Kind::Nobody:
       return "nobody";
     case Condition::Kind::Subjects:
-      return "{subjects: " + list(condition.subjects, quoted) + "}";
+      return "{subjects: " + list(condition.subjects, in_quotes) + "}";
     case Condition::Kind::Equals:
       return claim_test(condition, "equals", describe(condition.values.front()));
     case Condition::Kind::In:
@@ -272,7 +272,7 @@ std::string describe(const Condition& condition) {
     case Condition::Kind::Contains:
       return claim_test(condition, "contains", describe(condition.values.front()));
     case Condition::Kind::Capability:
-      return "{capability: " + quoted(condition.claim) + "}";
+      return "{capability: " + in_quotes(condition.claim) + "}";
     case Condition::Kind::All:
       return "{all: " + condition_list(condition.children) + "}";
     case Condition::Kind::Any:
