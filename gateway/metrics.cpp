@@ -199,7 +199,7 @@ constexpr Family families[] = {
      [](From from, To to) { to.sample(seconds(from.started.time_since_epoch())); }},
     {"gatehouse_ready", Type::Gauge, "1 while /readyz says that clients may come.",
      [](From from, To to) { to.sample(std::uint64_t{from.ready}); }},
-    {"gatehouse_draining", Type::Gauge, "1 from SIGTERM on: new clients are answered 503.",
+    {"gatehouse_draining", Type::Gauge, "1 from SIGTERM on: /readyz says no, then clients go.",
      [](From from, To to) { to.sample(std::uint64_t{from.draining}); }},
     {"gatehouse_workers", Type::Gauge, "Event loops, each a thread.",
      [](From from, To to) { to.sample(std::uint64_t{from.workers.size()}); }},

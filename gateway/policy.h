@@ -172,6 +172,14 @@ struct RedisSettings {
   WhenDown when_down = WhenDown::Local;
 };
 
+// From SIGTERM on: how long all is as before but for /readyz; in how long the clients are then told
+// to go; when all of it is over, both included.
+struct DrainSettings {
+  Milliseconds delay{0};
+  Milliseconds spread{10'000};
+  Milliseconds timeout{30'000};
+};
+
 struct Policy {
   std::string file;   // as it was named on the command line
   std::string shown;  // JSON for an admin, without secrets
@@ -181,7 +189,7 @@ struct Policy {
   std::vector<proxy::AddressBlock> trusted_proxies;
   Milliseconds handshake_timeout{10'000};
   std::uint32_t connections_max = 100'000;
-  Milliseconds drain_timeout{30'000};
+  DrainSettings drain;
   proxy::SocketAddress admin;  // default 127.0.0.1:8081
   std::string admin_token;     // empty: none
   LogLevel log_level = LogLevel::Info;

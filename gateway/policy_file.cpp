@@ -22,6 +22,7 @@ constexpr std::size_t trusted_proxies_max = 1024;
 constexpr std::uint64_t connections_limit_max = 10'000'000;
 constexpr std::size_t admin_token_octets_max = 1024;
 constexpr std::size_t redis_prefix_octets_max = 64;
+constexpr Milliseconds drain_spread_default = 10s;
 
 std::expected<proxy::SocketAddress, std::string> parse_address(std::string_view text) {
   auto address = proxy::SocketAddress::parse(text);
@@ -94,13 +95,15 @@ void read_listeners(PolicyReader& reader, const YamlEntry& entry, Policy& policy
 // --- drain, log ---
 
 struct Drain {
+  Milliseconds delay{};
+  std::optional<Milliseconds> spread;
   Milliseconds timeout{};
 };
 
 const std::vector<Key<Drain>>& drain_keys() {
   static const std::vector<Key<Drain>> keys = {
-      not_built<Drain>("delay", "0s"),
-      not_built<Drain>("spread", "0s"),
+      key("delay", duration(0s, 1h), &Drain::delay, "0s"),
+      key("spread", duration(0s, 1h), &Drain::spread),
       key("timeout", duration(0s, 1h), &Drain::timeout, "30s"),
   };
   return keys;
@@ -243,10 +246,21 @@ void read_version(PolicyReader& reader, const YamlEntry& entry, Draft&) {
   number(1, 1).read(reader, entry.value);
 }
 
+// A spread that was left out leaves as much time again for the last ones' closing handshakes.
 void read_drain(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
-  if (auto drain = mapping(drain_keys()).read(reader, entry.value)) {
-    draft.policy.drain_timeout = drain->timeout;
+  const std::size_t before = reader.fault_count();
+  const auto drain = mapping(drain_keys()).read(reader, entry.value);
+  if (!drain || reader.fault_count() != before) {
+    return;
   }
+  const Milliseconds left = drain->timeout - drain->delay;
+  const Milliseconds spread =
+      drain->spread.value_or(std::clamp(left / 2, 0ms, drain_spread_default));
+  if (spread > left) {
+    reader.fault(mark_at(entry.value, "timeout"),
+                 "'delay' and 'spread' are parts of 'timeout' and must fit into it");
+  }
+  draft.policy.drain = {drain->delay, spread, drain->timeout};
 }
 
 void read_log(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {

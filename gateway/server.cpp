@@ -123,6 +123,7 @@ class Server final : private FetchedKeys::Observer {
   void on_keys_fetched(const KeySetStatus& set, bool notable) override;
   void on_key_fetch_failed(const KeySetStatus& set) override;
   void on_terminate();
+  void drain_workers();
   void on_worker_drained();
 
   std::shared_ptr<const Policy> policy_;
@@ -141,6 +142,7 @@ class Server final : private FetchedKeys::Observer {
   bool draining_ = false;
   unsigned drained_ = 0;
   const proxy::WallTime started_ = std::chrono::system_clock::now();
+  proxy::Timer drain_delay_;
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
@@ -172,6 +174,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
       admin_(loop_, policy_->admin_token, audit_),
+      drain_delay_(loop_.timers(), [this] { drain_workers(); }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
       sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }),
       fetcher_(loop_),
@@ -396,11 +399,17 @@ void Server::run() {
   for (int number : {SIGTERM, SIGINT}) proxy::Signals::block(number);
 }
 
+// From here on /readyz says no; whoever asks it has `delay` to send new clients elsewhere, and
+// those that come nevertheless are served. Whoever repeats the signal does not want to wait.
 void Server::on_terminate() {
-  if (draining_) return;
-  draining_ = true;
+  if (std::exchange(draining_, true)) return loop_.stop();
   audit_.draining(ledger_.open());
-  drain_deadline_.arm(policy_->drain_timeout);
+  drain_deadline_.arm(policy_->drain.timeout);
+  if (policy_->drain.delay == Milliseconds(0)) return drain_workers();
+  drain_delay_.arm(policy_->drain.delay);
+}
+
+void Server::drain_workers() {
   for (auto& worker : workers_) worker->drain();
 }
 

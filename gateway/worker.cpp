@@ -5,8 +5,6 @@
 
 #include <fmt/format.h>
 
-#include "proxy/random.h"
-
 namespace gateway {
 
 namespace {
@@ -15,10 +13,6 @@ using std::chrono::seconds;
 
 // Where the instance is full, this many clients of a worker are still read, to be told so.
 constexpr std::size_t uncounted_max = 64;
-
-// A client that is sent away by a drain comes back after a time between nothing and this, so that
-// they do not all come at once.
-constexpr std::uint32_t retry_after_ms_max = 5'000;
 
 // CONTRACT section 4: fragments that carry next to nothing cost more than they are worth.
 constexpr std::uint64_t frames_per_message_base = 1'024;
@@ -76,6 +70,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       rooms_(index, exchange, policy_->redis.has_value()),
       counting_(index),
       key_ring_(loop_.timers(), std::move(ask_for_key)),
+      drain_(loop_.timers(), sessions_),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes) {
     relay_settings_.push_back(relay_settings(route, ledger_, counters_.routes[route.index]));
@@ -116,8 +111,12 @@ void Worker::drain() {
   mailbox_.post([this] { on_drain(); });
 }
 
+// What it has to say is written at the end of the iteration: it stops in the next.
 void Worker::stop() {
-  mailbox_.post([this] { loop_.stop(); });
+  mailbox_.post([this] {
+    drain_.hasten();
+    mailbox_.post([this] { loop_.stop(); });
+  });
 }
 
 void Worker::survey(Survey survey) {
@@ -160,7 +159,7 @@ void Worker::on_admitted(AdmittedClient client) {
       *sessions_.emplace_back(std::make_unique<Session>(host, std::move(client), settings));
   session.place = sessions_.size() - 1;
   session.start(early_from_client, early_from_backend);
-  if (draining_) session.drain(drain_reason());
+  if (drain_.begun()) session.drain(Drain::reason());
 }
 
 void Worker::retire(Admission& admission) {
@@ -189,21 +188,17 @@ void Worker::on_second() {
 }
 
 void Worker::on_drain() {
-  if (std::exchange(draining_, true)) return;
+  if (drain_.begun()) return;
   listeners_.clear();  // each takes what the kernel has queued, so that it gets its answer
   for (auto& admission : admissions_) admission->drain();
-  for (auto& session : sessions_) session->drain(drain_reason());
+  drain_.begin(policy_->drain.spread);
   check_drained();
 }
 
 void Worker::check_drained() {
-  if (!draining_ || drained_ || !admissions_.empty() || !sessions_.empty()) return;
+  if (!drain_.begun() || drained_ || !admissions_.empty() || !sessions_.empty()) return;
   drained_ = true;
   on_drained_();
-}
-
-std::string Worker::drain_reason() {
-  return fmt::format("retry_after_ms={}", proxy::random_number() % retry_after_ms_max);
 }
 
 }  // namespace gateway

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "gateway/admission.h"
+#include "gateway/drain.h"
 #include "gateway/envelope.h"
 #include "gateway/key_ring.h"
 #include "gateway/metrics.h"
@@ -48,7 +49,8 @@ class Worker final : private proxy::Listener::Observer,
 
   void run();  // on its thread, until stop()
 
-  // From any thread.
+  // From any thread. drain(): as the policy says from when it stops listening on. stop(): clients
+  // that are still open are told so and cut.
   void drain();
   void stop();
   void survey(Survey survey);
@@ -84,8 +86,8 @@ class Worker final : private proxy::Listener::Observer,
   Counting& counting() override { return counting_; }
   KeyRing& key_ring() override { return key_ring_; }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
-  bool draining() override { return draining_; }
-  std::string drain_reason() override;
+  bool draining() override { return drain_.begun(); }
+  std::string drain_reason() override { return Drain::reason(); }
   EnvelopeReader& envelopes() override { return reader_; }
   Audit& audit() override { return audit_; }
   RefusalSampler& refusals() override { return refusals_; }
@@ -122,7 +124,7 @@ class Worker final : private proxy::Listener::Observer,
   Admissions admissions_;      // the oldest first
   std::size_t uncounted_ = 0;  // admissions beyond connections_max
   std::vector<std::unique_ptr<Session>> sessions_;
-  bool draining_ = false;
+  Drain drain_;
   bool drained_ = false;
   proxy::Timer second_;
 };

@@ -1,12 +1,12 @@
-// SIGTERM and SIGINT: no new connections, 1012 to the open ones, exit 0 within drain.timeout. And the
-// admin listener's health, which tells a load balancer.
+// SIGTERM and SIGINT: not ready, then no new connections, then 1012 to the open ones, exit 0 within
+// drain.timeout. And the admin listener's health, which tells a load balancer.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { ask, freePort, gatehouse, open, startGateway } from './harness/gateway.mjs';
 import { token } from './harness/tokens.mjs';
 import { atEnd } from './harness/ending.mjs';
-import { patience, until, within } from './harness/wait.mjs';
+import { patience, sleep, until, within } from './harness/wait.mjs';
 import { closePayload, connect, frame, opcodes, upgradeRequest } from './harness/wire.mjs';
 
 const { text, close } = opcodes;
@@ -129,6 +129,95 @@ describe('draining', () => {
     assert.equal((await within('the process to exit', gateway.ended)).code, 0);
     assert.ok(Date.now() - began < 1_500 * patience);
   });
+});
+
+describe('a drain in its parts', () => {
+  const echo = async (client, payload) => {
+    client.send(frame(text, payload));
+    assert.equal((await client.message()).payload.toString(), payload);
+  };
+
+  test('during drain.delay it is not ready, and serves clients as before, new ones too', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port, drain: { delay: '800ms', spread: '0s', timeout: '10s' } });
+    const old = await open(t, gateway);
+    const began = Date.now();
+    gateway.signal('SIGTERM');
+    await until('it to be not ready', async () => (await gateway.admin('/readyz')).status === 503);
+    const late = await open(t, gateway);
+    await echo(old, 'old');
+    await echo(late, 'late');
+    assert.ok(Date.now() - began < 800, `too slow to tell: ${Date.now() - began} ms`);
+    for (const client of [old, late]) assert.equal((await client.close()).code, 1012);
+    assert.ok(Date.now() - began >= 790, `${Date.now() - began} ms`);
+    assert.ok(await refusedConnection(gateway.port));
+  });
+
+  test('clients are told to go one after the other over drain.spread, and served until then', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port, drain: { spread: '1s', timeout: '10s' } });
+    const clients = [];
+    for (let i = 0; i < 60; ++i) clients.push(await open(t, gateway));
+    const leaving = clients.splice(10, 20);
+    gateway.signal('SIGTERM');
+    await until('the listeners to be closed', () => refusedConnection(gateway.port));
+    const began = Date.now();
+    const told = [];
+    const all = Promise.all(clients.map(async (client) => {
+      for (let i = 0; ; ++i) {
+        client.send(frame(text, `${i}`));
+        const next = await client.dataFrame();
+        if (next.opcode !== close) {
+          assert.equal(next.payload.toString(), `${i}`);
+          await sleep(20);
+          continue;
+        }
+        told.push({ at: Date.now() - began, code: next.payload.readUInt16BE(0), reason: next.payload.subarray(2).toString() });
+        client.send(frame(close, closePayload(1012)));
+        client.end().then(() => client.destroy());
+        return;
+      }
+    }));
+    // That others go by themselves keeps nobody from being told, and tells nobody earlier.
+    for (const client of leaving) client.destroy();
+    await within('all to be told', all);
+    assert.ok(told.every(({ code }) => code === 1012));
+    const waits = new Set(told.map(({ reason }) => Number(/^retry_after_ms=(\d+)$/.exec(reason)[1])));
+    assert.ok(waits.size > 30, 'each has its own time to come back');
+    for (const part of [0, 1, 2, 3]) {
+      const here = told.filter(({ at }) => Math.min(3, Math.floor(at / 250)) === part).length;
+      assert.ok(here >= 2 && here <= 25, `${here} of ${told.length} in quarter ${part}: ${told.map(({ at }) => at)}`);
+    }
+    assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
+  });
+
+  test('drain.timeout is the end of all of it, counted from the signal', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port, drain: { delay: '400ms', spread: '400ms', timeout: '1s' } });
+    const client = await open(t, gateway);
+    const began = Date.now();
+    gateway.signal('SIGTERM');
+    assert.equal((await client.close()).code, 1012);  // which it never answers
+    assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
+    const took = Date.now() - began;
+    assert.ok(took >= 950 && took < 1_350 * patience, `${took} ms`);
+  });
+
+  for (const [phase, drain] of [['delay', { delay: '20s' }], ['spread', { spread: '20s' }]]) {
+    test(`a second signal during drain.${phase} ends the process at once, with exit 0 and a last word to clients`, async (t) => {
+      const backend = await wsBackend(t);
+      const gateway = await startGateway(t, { backend: backend.port, drain: { timeout: '30s', ...drain } });
+      const clients = [];
+      for (let i = 0; i < 6; ++i) clients.push(await open(t, gateway));
+      gateway.signal('SIGTERM');
+      await until('it to drain', async () => (await gateway.admin('/readyz')).status === 503);
+      const began = Date.now();
+      gateway.signal('SIGTERM');
+      for (const client of clients) assert.equal((await client.close()).code, 1012);
+      assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
+      assert.ok(Date.now() - began < 1_000 * patience, `${Date.now() - began} ms`);
+    });
+  }
 });
 
 describe('the admin listener', () => {

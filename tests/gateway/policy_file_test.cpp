@@ -81,7 +81,9 @@ TEST_SUITE("a policy's values") {
     CHECK(policy->trusted_proxies.empty());
     CHECK(policy->handshake_timeout == 10s);
     CHECK(policy->connections_max == 100'000);
-    CHECK(policy->drain_timeout == 30s);
+    CHECK(policy->drain.delay == 0s);
+    CHECK(policy->drain.spread == 10s);
+    CHECK(policy->drain.timeout == 30s);
     CHECK(policy->admin.to_string() == "127.0.0.1:8081");
     CHECK(policy->admin_token == "");
     CHECK(policy->log_level == LogLevel::Info);
@@ -123,6 +125,25 @@ TEST_SUITE("a policy's values") {
     CHECK(users.line == 4);
   }
 
+  TEST_CASE(
+      "delay and spread of a drain fit into its timeout; a spread left out leaves time behind") {
+    const auto drain = [](std::string_view keys) {
+      return loaded(minimal("", fmt::format("drain: {{ {} }}\n", keys))).policy->drain;
+    };
+    CHECK(drain("timeout: 3s").spread == 1500ms);
+    CHECK(drain("delay: 20s, timeout: 30s").spread == 5s);
+    CHECK(drain("delay: 20s, timeout: 20s").spread == 0s);
+    CHECK(drain("spread: 30s").spread == 30s);
+    const auto fault = [](std::string_view keys) {
+      return first_fault(minimal("", fmt::format("drain: {{ {} }}\n", keys)));
+    };
+    constexpr std::string_view too_much =
+        "'delay' and 'spread' are parts of 'timeout' and must fit into it";
+    CHECK(fault("delay: 20s, spread: 10001ms, timeout: 30s").ends_with(too_much));
+    CHECK(fault("spread: 31s").ends_with(too_much));
+    CHECK(fault("delay: 31s").ends_with(too_much));
+  }
+
   TEST_CASE("a Redis, with the contract's defaults") {
     CHECK_FALSE(loaded(minimal()).policy->redis);
     const auto plain = loaded(minimal("", "redis: { url: redis://127.0.0.1 }\n")).policy;
@@ -160,7 +181,9 @@ TEST_SUITE("a policy's values") {
     CHECK(policy.trusted_proxies.size() == 3);
     CHECK(policy.handshake_timeout == 5s);
     CHECK(policy.connections_max == 2000);
-    CHECK(policy.drain_timeout == 1min);
+    CHECK(policy.drain.delay == 5s);
+    CHECK(policy.drain.spread == 55s);
+    CHECK(policy.drain.timeout == 1min);
     CHECK(policy.admin.to_string() == "0.0.0.0:8081");
     CHECK(policy.admin_token == "t0ken");
     CHECK(policy.log_level == LogLevel::Debug);

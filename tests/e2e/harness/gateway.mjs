@@ -44,7 +44,7 @@ export function policyOf({ backend, servers, route = {}, routes, backends, backe
   return {
     version: 1,
     workers: 4,
-    drain: { timeout: '10s' },
+    drain: { spread: '0s', timeout: '10s' },
     log: { level: 'info', format: 'json' },
     authenticators: { users: users() },
     backends: backends ?? {
