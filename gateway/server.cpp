@@ -34,6 +34,7 @@
 #include "gateway/revocations.h"
 #include "gateway/shared_buckets.h"
 #include "gateway/shared_counts.h"
+#include "gateway/supervision.h"
 #include "gateway/sweeps.h"
 #include "gateway/worker.h"
 #include "proxy/fetch.h"
@@ -137,6 +138,7 @@ class Server final : private FetchedKeys::Observer {
   proxy::Mailbox mailbox_;
   proxy::Signals signals_;
   Census census_;
+  Supervision supervision_;
   Admin admin_;
   bool said_ready_ = false;
   bool draining_ = false;
@@ -173,6 +175,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       mailbox_(loop_),
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
+      supervision_(loop_.timers(), census_),
       admin_(loop_, policy_->admin_token, audit_),
       drain_delay_(loop_.timers(), [this] { drain_workers(); }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
@@ -388,6 +391,7 @@ void Server::run() {
   for (auto& worker : workers_) threads.emplace_back([&worker] { worker->run(); });
   fetched_keys_.start();
   say_ready();
+  supervision_.ready();
   loop_.run();
   admin_.finish();
   for (auto& worker : workers_) worker->stop();
@@ -404,6 +408,7 @@ void Server::run() {
 void Server::on_terminate() {
   if (std::exchange(draining_, true)) return loop_.stop();
   audit_.draining(ledger_.open());
+  supervision_.stopping();
   drain_deadline_.arm(policy_->drain.timeout);
   if (policy_->drain.delay == Milliseconds(0)) return drain_workers();
   drain_delay_.arm(policy_->drain.delay);
