@@ -1,6 +1,7 @@
 #include "gateway/conversation.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "gateway/refusal.h"
@@ -27,6 +28,9 @@ const Verdict swallow{Verdict::Kind::Swallow};
 // In the audit log, besides the errors that a client is told.
 constexpr std::string_view other_denied = "other_denied";
 constexpr std::string_view backend_message_dropped = "backend_message_dropped";
+
+// What comes of a join that names a room, besides the errors for one.
+constexpr std::string_view join_confirmed = "joined";
 
 std::vector<std::string_view> list_message_refusal_reasons() {
   std::vector<std::string_view> reasons{other_denied, backend_message_dropped};
@@ -63,6 +67,13 @@ std::unique_ptr<const auth::Principal> kept(auth::Principal principal,
 std::span<const std::string_view> message_refusal_reasons() {
   static const auto reasons = list_message_refusal_reasons();
   return reasons;
+}
+
+std::span<const std::string_view> join_outcomes() {
+  static const std::array outcomes{join_confirmed, name_of(RoomError::AccessDenied),
+                                   name_of(RoomError::TooManyRooms),
+                                   name_of(RoomError::Unavailable)};
+  return outcomes;
 }
 
 Conversation::Conversation(Host& host, const RoomServices& services, const Route& route,
@@ -163,33 +174,39 @@ Verdict Conversation::judge_backend_action(std::string_view text) {
 Verdict Conversation::join(std::string_view room, std::string_view id) {
   // The message that was held is judged again: its answer has been given, the backend is left.
   if (pending_ && pending_->verdict) return *std::exchange(pending_, nullptr)->verdict;
-  if (!may(auth::RoomAction::Join, room)) return refuse(RoomError::AccessDenied, room, id);
+  if (!may(auth::RoomAction::Join, room)) return refuse_join(RoomError::AccessDenied, room, id);
   if (!find(room) && memberships().size() >= settings().rooms_per_connection_max) {
-    return refuse(RoomError::TooManyRooms, room, id);
+    return refuse_join(RoomError::TooManyRooms, room, id);
   }
   auto key = key_of(room);
   switch (services_.rooms.join(*this, key)) {
     case Rooms::Join::Joined:
-      if (answers_joins()) answer(joined_answer(room, id));
-      return tell_backend();
+      return confirm_join(room, id);
     case Rooms::Join::Pending:
       pending_.reset(new PendingJoin{std::move(key), std::string(room), std::string(id)});
       return {Verdict::Kind::Hold, Verdict::until_resumed};
     case Rooms::Join::Refused:
-      return refuse(RoomError::Unavailable, room, id);
+      return refuse_join(RoomError::Unavailable, room, id);
   }
   std::unreachable();
+}
+
+Verdict Conversation::confirm_join(std::string_view room, std::string_view id) {
+  host_.on_join(join_confirmed);
+  if (answers_joins()) answer(joined_answer(room, id));
+  return tell_backend();
+}
+
+Verdict Conversation::refuse_join(RoomError error, std::string_view room, std::string_view id) {
+  host_.on_join(name_of(error));
+  return refuse(error, room, id);
 }
 
 // Answered at once, since what is said in the room from now on comes behind it.
 void Conversation::on_joined(std::string_view key, bool confirmed) {
   if (!pending_ || pending_->key != key) return;
-  if (!confirmed) {
-    pending_->verdict = refuse(RoomError::Unavailable, pending_->room, pending_->id);
-  } else {
-    if (answers_joins()) answer(joined_answer(pending_->room, pending_->id));
-    pending_->verdict = tell_backend();
-  }
+  pending_->verdict = confirmed ? confirm_join(pending_->room, pending_->id)
+                                : refuse_join(RoomError::Unavailable, pending_->room, pending_->id);
   host_.resume();
 }
 

@@ -37,6 +37,9 @@ struct RoomServices {
 // Every reason that the audit log may give for a message that is refused, each once.
 std::span<const std::string_view> message_refusal_reasons();
 
+// What may come of a join that names a room, each once.
+std::span<const std::string_view> join_outcomes();
+
 class Conversation final : private Rooms::Member {
  public:
   // The session it belongs to.
@@ -56,6 +59,8 @@ class Conversation final : private Rooms::Member {
     virtual proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) = 0;
     // For the audit log. `reason`: a word of static life; `room` may be empty.
     virtual void refused(std::string_view reason, std::string_view room) = 0;
+    // For metrics. `outcome`: one of join_outcomes().
+    virtual void on_join(std::string_view outcome) = 0;
 
    protected:
     ~Host() = default;
@@ -117,6 +122,8 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict judge_backend_action(std::string_view text);
 
   proxy::Verdict join(std::string_view room, std::string_view id);
+  proxy::Verdict confirm_join(std::string_view room, std::string_view id);
+  proxy::Verdict refuse_join(RoomError error, std::string_view room, std::string_view id);
   proxy::Verdict leave(std::string_view room, std::string_view id);
   proxy::Verdict publish(std::string_view room, std::string_view id, std::string_view payload);
   proxy::Verdict hand_out(const Rooms::Membership& membership, std::string_view room,

@@ -190,9 +190,10 @@ bool Exchange::is_message(std::string_view room, std::string_view text) {
 // A worker on this thread only queues what it gets: the list stays as it is meanwhile.
 void Exchange::deliver(Room& room, const proxy::SharedOctets& frame) {
   if (!room.confirmed) return;  // nobody is in it yet
+  const auto since = std::chrono::steady_clock::now();
   for (Subscriber& subscriber : room.subscribers) {
     if (!subscriber.starved &&
-        workers_[subscriber.worker]->post(Publication{subscriber.room, frame})) {
+        workers_[subscriber.worker]->post(Publication{subscriber.room, frame, since})) {
       continue;
     }
     counts_.dropped.add();

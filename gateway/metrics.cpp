@@ -150,6 +150,17 @@ void backend_handshakes(const InstanceMetrics& from, Exposition& to) {
   });
 }
 
+void backend_handshake_durations(const InstanceMetrics& from, Exposition& to) {
+  each_server(from.policy, [&](const auto& backend, auto server, const auto& places) {
+    std::vector<const proxy::LatencyHistogram*> parts;
+    for (const auto& worker : from.workers) {
+      const auto& servers = worker.servers.find(&backend)->second;
+      for (const auto place : places) parts.push_back(&servers.durations(place));
+    }
+    to.histogram(parts, {{"backend", backend.name}, {"server", server}});
+  });
+}
+
 // Each worker finds out for itself.
 void servers_skipped(const InstanceMetrics& from, Exposition& to) {
   each_server(from.policy, [&](const auto& backend, auto server, const auto& places) {
@@ -164,9 +175,11 @@ void servers_skipped(const InstanceMetrics& from, Exposition& to) {
 
 // --- time ---
 
-void handshake_durations(const InstanceMetrics& from, Exposition& to) {
+// Over all workers. `read` returns a reference.
+template <typename Read>
+void durations(const InstanceMetrics& from, Exposition& to, Read read) {
   std::vector<const proxy::LatencyHistogram*> parts;
-  for (const auto& worker : from.workers) parts.push_back(&worker.counters.handshakes);
+  for (const auto& worker : from.workers) parts.push_back(&read(worker));
   to.histogram(parts);
 }
 
@@ -257,9 +270,21 @@ constexpr Family families[] = {
      }},
     {"gatehouse_handshake_duration_seconds", Type::Histogram,
      "From the end of a client's request head to its 101, the backend's included.",
-     handshake_durations},
+     [](From from, To to) {
+       durations(
+           from, to, [](const auto& w) -> auto& { return w.counters.handshakes; });
+     }},
+    {"gatehouse_token_verification_seconds", Type::Histogram,
+     "What it took to verify the token of an opening handshake, good or bad.",
+     [](From from, To to) {
+       durations(
+           from, to, [](const auto& w) -> auto& { return w.counters.verifications; });
+     }},
     {"gatehouse_backend_handshakes_total", Type::Counter,
      "Attempts with a server of a backend that ended, by how.", backend_handshakes},
+    {"gatehouse_backend_handshake_duration_seconds", Type::Histogram,
+     "Of those that were upgraded: from the look-up of the server's name to its 101.",
+     backend_handshake_durations},
     {"gatehouse_backend_server_skipping_workers", Type::Gauge,
      "Workers that skip this server now, since it failed less than 5 s ago.", servers_skipped},
 
@@ -300,6 +325,12 @@ constexpr Family families[] = {
      [](From from, To to) {
        to.sample(sum(from, [](const auto& worker) { return worker.rooms.memberships(); }));
      }},
+    {"gatehouse_room_joins_total", Type::Counter,
+     "Joins that named a room, by what came of them: joined, or the error.",
+     [](From from, To to) {
+       by_word(
+           from, to, "outcome", [](const auto& counters) -> auto& { return counters.joins; });
+     }},
     {"gatehouse_room_publications_total", Type::Counter,
      "Messages to a room that came from this instance: its clients, backends and API.",
      [](From from, To to) { to.sample(from.exchange.published()); }},
@@ -311,6 +342,12 @@ constexpr Family families[] = {
     {"gatehouse_room_delivery_bytes_total", Type::Counter, "The frames of these deliveries.",
      [](From from, To to) {
        to.sample(sum(from, [](const auto& worker) { return worker.rooms.delivered_octets(); }));
+     }},
+    {"gatehouse_room_delivery_duration_seconds", Type::Histogram,
+     "From when a publication had its place in the room's order to when a worker's members had it.",
+     [](From from, To to) {
+       durations(
+           from, to, [](const auto& w) -> auto& { return w.rooms.delivery_durations(); });
      }},
     {"gatehouse_room_publications_dropped_total", Type::Counter,
      "Publications that a worker did not get since too much waited for it; its members are closed.",
@@ -340,6 +377,11 @@ constexpr Family families[] = {
      "Times that Redis was away and came back, the first one included.",
      [](From from, To to) {
        if (from.policy.redis) to.sample(from.exchange.bus_returns());
+     }},
+    {"gatehouse_redis_round_trip_seconds", Type::Histogram,
+     "Of heartbeats: published on one connection, seen on the other.",
+     [](From from, To to) {
+       if (from.redis_round_trips) to.histogram({&from.redis_round_trips, 1});
      }},
     {"gatehouse_redis_waiting_bytes", Type::Gauge,
      "Publications and questions that Redis has not answered yet; at most 16 MiB.",

@@ -40,9 +40,10 @@ struct InstanceMetrics {
   const Log& log;
   const Revocations& revocations;
   std::vector<WorkerMetrics> workers = {};
-  std::size_t redis_waiting_octets = 0;           // of a policy with Redis
-  std::uint64_t control_texts_invalid = 0;        // the same
-  const SharedBuckets* shared_buckets = nullptr;  // the same
+  std::size_t redis_waiting_octets = 0;                        // of a policy with Redis
+  const proxy::LatencyHistogram* redis_round_trips = nullptr;  // the same
+  std::uint64_t control_texts_invalid = 0;                     // the same
+  const SharedBuckets* shared_buckets = nullptr;               // the same
   const RefusalSampler* admin_refusals = nullptr;
   proxy::WallTime started{};
   proxy::MonotonicTime now{};

@@ -62,7 +62,7 @@ struct BackendServer {
   std::string host;  // a name or an address, without brackets
   std::uint16_t port = 80;
   std::string base;  // put before the path; empty or "/…" without a trailing '/'
-  std::string text;  // as the policy wrote it, for logs
+  std::string text;  // as the policy wrote it, variables not replaced; for logs and metrics
 };
 
 struct BackendSettings {

@@ -13,6 +13,7 @@
 
 #include "gateway/room_table.h"
 #include "proxy/octets.h"
+#include "proxy/timers.h"
 
 namespace gateway {
 
@@ -62,6 +63,7 @@ struct Subscribed {
 struct Publication {
   WorkerRoomId room;
   proxy::SharedOctets frame;
+  proxy::MonotonicTime since{};  // when the Exchange handed it out
 };
 
 // A publication to this room found the worker's inbox full. It was dropped, and so is all that

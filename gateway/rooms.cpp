@@ -139,6 +139,8 @@ void Rooms::read(const Publication& letter) {
   delivering_ = false;
   delivered_.messages.add(joined.size());
   delivered_.octets.add(joined.size() * letter.frame->size());
+  // The loop's clock stands still meanwhile.
+  delivery_durations_.observe(std::chrono::steady_clock::now() - letter.since);
 }
 
 // The room ends here, and whoever joins it again does so by a new subscription.

@@ -122,6 +122,10 @@ class Rooms final : public WorkerPort {
   std::uint64_t deliveries() const { return delivered_.messages.value(); }
   std::uint64_t delivered_octets() const { return delivered_.octets.value(); }
 
+  // From any thread: from when the Exchange handed a publication out to when the last member here
+  // had it in its queue.
+  const proxy::LatencyHistogram& delivery_durations() const { return delivery_durations_; }
+
   // At the end of the process, after the loop's last run: from here on nothing is said to the
   // Exchange, so that workers and their members may be destroyed in any order.
   void stop() { stopped_ = true; }
@@ -188,6 +192,7 @@ class Rooms final : public WorkerPort {
   bool stopped_ = false;
   proxy::Gauge memberships_;
   proxy::TrafficCounters delivered_;
+  proxy::LatencyHistogram delivery_durations_;
 };
 
 }  // namespace gateway

@@ -265,7 +265,10 @@ void Server::add_admin_rows() {
 InstanceMetrics Server::metrics() {
   InstanceMetrics metrics{*policy_, ledger_, exchange_, log_, revocations_};
   for (const auto& worker : workers_) metrics.workers.push_back(worker->metrics());
-  if (redis_) metrics.redis_waiting_octets = redis_->waiting_octets();
+  if (redis_) {
+    metrics.redis_waiting_octets = redis_->waiting_octets();
+    metrics.redis_round_trips = &redis_->round_trips();
+  }
   metrics.shared_buckets = shared_buckets_.get();
   metrics.control_texts_invalid = control_->invalid();
   metrics.admin_refusals = &admin_.refusals();

@@ -86,6 +86,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void starve() override { say_goodbye(Goodbye::Overloaded, {}); }
   proxy::Verdict exceed(AuditedLimit limit, proxy::Duration wait) override;
   void refused(std::string_view reason, std::string_view room) override;
+  void on_join(std::string_view outcome) override { host_.counters().joins.add(outcome); }
 
   std::optional<proxy::Verdict> charge_message();
   std::optional<proxy::Verdict> charge_subject();

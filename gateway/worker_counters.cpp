@@ -57,6 +57,7 @@ WorkerCounters::WorkerCounters(std::size_t route_count)
       own_answers(own_answer_words),
       refusals(refusal_reasons()),
       messages_refused(message_refusal_reasons()),
+      joins(join_outcomes()),
       closes{WordCounters(close_words), WordCounters(close_words), WordCounters(close_words)} {}
 
 void WorkerCounters::answered(int status) { add_status(answers, status); }

@@ -55,9 +55,11 @@ struct alignas(cache_line_octets) WorkerCounters {
   std::vector<RouteCounters> routes;  // by Route::index
   WordCounters answers;
   WordCounters own_answers;
-  proxy::LatencyHistogram handshakes;  // those that ended in a 101: from their head on
-  WordCounters refusals;               // by the audit log's reason
-  WordCounters messages_refused;       // the same
+  proxy::LatencyHistogram handshakes;     // those that ended in a 101: from their head on
+  WordCounters refusals;                  // by the audit log's reason
+  WordCounters messages_refused;          // the same
+  WordCounters joins;                     // by what came of them
+  proxy::LatencyHistogram verifications;  // of tokens, whatever came of them
   std::array<std::array<proxy::Counter, limit_actions>, audited_limits> limits;
   std::array<WordCounters, closers> closes;  // by ClosedBy, then code
   proxy::Counter slow_clients;               // closed for it

@@ -51,6 +51,10 @@ void Servers::record(std::size_t server, Outcome outcome, MonotonicTime now) {
   record.counts[static_cast<std::size_t>(outcome)].add();
 }
 
+void Servers::observe(std::size_t server, Duration took) {
+  records_[server].durations.observe(took);
+}
+
 std::uint64_t Servers::count(std::size_t server, Outcome outcome) const {
   return records_[server].counts[static_cast<std::size_t>(outcome)].value();
 }
@@ -77,7 +81,8 @@ BackendHandshake::BackendHandshake(Loop& loop, Servers& servers, Duration connec
 }
 
 void BackendHandshake::try_next_server() {
-  auto server = servers_.next(tried_, loop_.timers().now().monotonic);
+  began_ = loop_.timers().now().monotonic;
+  auto server = servers_.next(tried_, began_);
   if (!server) return observer_.on_upgrade_failed(failure_);
   server_ = *server;
   tried_[server_] = true;
@@ -162,6 +167,7 @@ void BackendHandshake::on_head(std::string_view early_octets) {
   if (refused) {
     return observer_.on_upgrade_failed({UpgradeFailure::Kind::Refused, response.status, server_});
   }
+  servers_.observe(server_, loop_.timers().now().monotonic - began_);
   observer_.on_upgraded(
       {std::move(transport_), std::move(subprotocol), std::string(early_octets), server_});
 }

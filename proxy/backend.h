@@ -41,10 +41,13 @@ class Servers {
   enum class Outcome : std::uint8_t { Upgraded, Refused, Unreachable, Wrong, TooSlow };
   static constexpr std::size_t outcomes = 5;
   void record(std::size_t server, Outcome outcome, MonotonicTime now);
+  // Of one that upgraded: from the look-up of its name to its 101.
+  void observe(std::size_t server, Duration took);
 
   // From any thread.
   std::uint64_t count(std::size_t server, Outcome outcome) const;
   bool skipped(std::size_t server, MonotonicTime now) const;
+  const LatencyHistogram& durations(std::size_t server) const { return records_[server].durations; }
 
   const Server& operator[](std::size_t i) const { return servers_[i]; }
   std::size_t size() const { return servers_.size(); }
@@ -54,6 +57,7 @@ class Servers {
   struct Record {
     std::atomic<MonotonicTime> failed_at = never;  // not since it was last good
     std::array<Counter, outcomes> counts;
+    LatencyHistogram durations;
   };
 
   MonotonicTime failed_at(std::size_t server) const;
@@ -125,6 +129,7 @@ class BackendHandshake final : private Transport::Observer {
   Observer& observer_;
   std::vector<bool> tried_;
   std::size_t server_ = 0;
+  MonotonicTime began_{};  // with this server
   UpgradeFailure failure_{UpgradeFailure::Kind::Unreachable};
   std::vector<IpAddress> addresses_;  // of the server, those left to try, the next one last
   std::string key_;

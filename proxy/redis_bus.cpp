@@ -295,12 +295,14 @@ void RedisBus::on_message(std::string_view channel, std::string_view text) {
 // --- the heartbeat ---
 
 void RedisBus::beat() {
+  beat_at_ = timers_.now().monotonic;
   commands_->send({"PUBLISH", heartbeat_channel_, std::to_string(++beat_)});
   waiting_.push_back({Waiting::Kind::Heartbeat, 0});
   beat_late_.arm(timeout_);
 }
 
 void RedisBus::on_beat() {
+  round_trips_.observe(timers_.now().monotonic - beat_at_);
   beat_late_.disarm();
   beat_due_.arm(timeout_ / beats_per_timeout);
   if (state_ != State::Checking) return;

@@ -19,6 +19,7 @@
 
 #include "proxy/backoff.h"
 #include "proxy/bus.h"
+#include "proxy/counter.h"
 #include "proxy/redis_connection.h"
 #include "proxy/redis_dialer.h"
 #include "proxy/store.h"
@@ -54,6 +55,9 @@ class RedisBus final : public Bus, public Store {
 
   // From any thread: of what waits for an answer; waiting_octets_max at most.
   std::size_t waiting_octets() const { return waiting_octets_; }
+
+  // From any thread: of the heartbeats that went round.
+  const LatencyHistogram& round_trips() const { return round_trips_; }
 
  private:
   enum class State : std::uint8_t {
@@ -160,6 +164,8 @@ class RedisBus final : public Bus, public Store {
   std::string reason_;    // why it is away, as the observer knows it
   std::string given_up_;  // a resident's reason
   std::uint64_t beat_ = 0;
+  MonotonicTime beat_at_{};  // when it was published
+  LatencyHistogram round_trips_;
   Backoff backoff_;
   Timer attempt_;
   Timer lookup_late_;

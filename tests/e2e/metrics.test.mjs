@@ -129,13 +129,36 @@ describe('GET /metrics', () => {
     const alive = `ws://127.0.0.1:${backend.port}`;
     const gateway = await startGateway(t, { servers: [dead, alive], workers: 1 });
     await open(t, gateway);
-    const { value } = await scrape(gateway);
+    const { value, body } = await scrape(gateway);
     const of = (server) => ({ backend: 'chat', server });
+    for (const [server, count] of [[dead, 0], [alive, 1]]) {  // the parser knows no histogram with labels
+      const line = `gatehouse_backend_handshake_duration_seconds_count{backend="chat",server="${server}"} ${count}\n`;
+      assert.ok(body.includes(line), line);
+    }
     assert.equal(value('gatehouse_backend_handshakes_total', { ...of(dead), outcome: 'unreachable' }), 1);
     assert.equal(value('gatehouse_backend_handshakes_total', { ...of(alive), outcome: 'upgraded' }), 1);
     assert.equal(value('gatehouse_backend_handshakes_total', { ...of(alive), outcome: 'unreachable' }), 0);
     assert.equal(value('gatehouse_backend_server_skipping_workers', of(dead)), 1);
     assert.equal(value('gatehouse_backend_server_skipping_workers', of(alive)), 0);
+  });
+
+  test('calls a server as the policy does, and never says what a variable there holds', async (t) => {
+    const backend = await wsBackend(t);
+    const server = `ws://127.0.0.1:${backend.port}/\${PATH_SECRET}`;
+    const gateway = await startGateway(t, { servers: [server] }, { env: { PATH_SECRET: 'hunter2' } });
+    await open(t, gateway);
+    const { body, value } = await scrape(gateway);
+    assert.equal(value('gatehouse_backend_handshakes_total', { backend: 'chat', server, outcome: 'upgraded' }), 1);
+    assert.ok(!body.includes('hunter2'));
+    assert.ok(!gateway.output.includes('hunter2'));
+  });
+
+  test('says how many tokens were looked at', async (t) => {
+    const { gateway } = await chat(t);
+    await open(t, gateway);
+    await refused(t, gateway, { token: 'rubbish' });
+    await refused(t, gateway, {});
+    assert.equal((await scrape(gateway)).count('gatehouse_token_verification_seconds'), 2);
   });
 
   test('says how many rooms, members and deliveries there are, and never which', async (t) => {
@@ -147,7 +170,10 @@ describe('GET /metrics', () => {
     members[1].say({ type: 'join', room: 'forbidden' });
     assert.equal((await members[1].next()).code, 'access_denied');
     await untilMetric(gateway, 5, 'gatehouse_room_deliveries_total');
-    const { body, value } = await scrape(gateway);
+    const { body, value, count } = await scrape(gateway);
+    assert.equal(value('gatehouse_room_joins_total', { outcome: 'joined' }), 6);
+    assert.equal(value('gatehouse_room_joins_total', { outcome: 'access_denied' }), 1);
+    assert.ok(count('gatehouse_room_delivery_duration_seconds') >= 1, 'one for each worker with members');
     assert.equal(value('gatehouse_rooms'), 2);
     assert.equal(value('gatehouse_room_memberships'), 6);
     assert.equal(value('gatehouse_room_publications_total'), 1);
@@ -193,6 +219,7 @@ describe('GET /metrics', () => {
     assert.equal(up.value('gatehouse_redis_up'), 1);
     assert.equal(up.value('gatehouse_redis_returns_total'), 1);
     assert.equal(up.value('gatehouse_redis_messages_total'), 1);
+    assert.ok(up.count('gatehouse_redis_round_trip_seconds') >= 1);
     await untilMetric(gateway, 1, 'gatehouse_shared_limits_up');
     await redis.kill();
     await untilMetric(gateway, 0, 'gatehouse_redis_up');

@@ -123,6 +123,7 @@ class Client final : public gateway::Conversation::Host {
   bool starved = false;
   std::vector<std::pair<AuditedLimit, proxy::Duration>> exceeded;
   Strings refusals;
+  Strings joins;  // what came of them
   Strings told_backend;
   Strings tokens;                         // that were to take the place of its own
   std::optional<gateway::Denial> denial;  // of the next of them
@@ -170,6 +171,7 @@ class Client final : public gateway::Conversation::Host {
         return {Kind::Swallow};
     }
   }
+  void on_join(std::string_view outcome) override { joins.emplace_back(outcome); }
   void refused(std::string_view reason, std::string_view room) override {
     refusals.push_back(std::string(reason) + (room.empty() ? "" : " ") + std::string(room));
   }
@@ -235,6 +237,7 @@ TEST_SUITE("rooms: joining and leaving") {
     CHECK(alice.say(R"({"type":"join","room":"public-1","id":7})").kind == Kind::Swallow);
     CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1","id":7})"});
     CHECK(house.rooms.members("room:public-1") == 1);
+    CHECK(alice.joins == Strings{"joined"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "who may not join is told so, and is not in the room") {
@@ -243,6 +246,7 @@ TEST_SUITE("rooms: joining and leaving") {
           Strings{error("access_denied", "Access denied", R"(,"room":"write-1","id":"x")")});
     CHECK(house.rooms.members("room:write-1") == 0);
     CHECK(alice.refusals == Strings{"access_denied write-1"});
+    CHECK(alice.joins == Strings{"access_denied"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "a room that no rule names is closed") {
@@ -399,6 +403,7 @@ TEST_SUITE("rooms: a join that waits") {
     CHECK(alice.told() == Strings{error("unavailable", "Unavailable, try again later",
                                         R"(,"room":"public-1","id":1)")});
     CHECK(alice.refusals == Strings{"unavailable public-1"});
+    CHECK(alice.joins == Strings{"unavailable"});
   }
 
   TEST_CASE_FIXTURE(Fixture, "is given up by the client's end") {

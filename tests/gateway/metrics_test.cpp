@@ -71,6 +71,7 @@ struct Fixture {
     instance.now = now;
     instance.started = proxy::WallTime(1'700'000'000s);
     instance.draining = draining;
+    if (policy.redis) instance.redis_round_trips = &round_trips;
     instance.key_sets = key_sets;
     for (const auto& worker : workers) {
       instance.workers.push_back(
@@ -93,6 +94,7 @@ struct Fixture {
   proxy::MonotonicTime now = proxy::MonotonicTime() + 1h;
   bool draining = false;
   std::vector<KeySetStatus> key_sets;
+  proxy::LatencyHistogram round_trips;
 };
 
 std::vector<std::string> lines_of(const std::string& text) {
@@ -280,6 +282,18 @@ TEST_SUITE("metrics") {
     };
     CHECK(skipping("ws://a:1", 0));
     CHECK(skipping("ws://b:2", 2));
+    servers.observe(0, 3ms);
+    servers.observe(2, 30ms);
+    of_other.observe(0, 3ms);
+    const auto took = [&](std::string_view server, std::string_view bound, int count) {
+      return f.says(
+          fmt::format("gatehouse_backend_handshake_duration_seconds_bucket{{backend=\"chat\","
+                      "server=\"{}\",le=\"{}\"}} {}",
+                      server, bound, count));
+    };
+    CHECK(took("ws://a:1", "0.005", 2));
+    CHECK(took("ws://a:1", "0.1", 3));
+    CHECK(took("ws://b:2", "+Inf", 0));
     f.now += 5s;
     CHECK(skipping("ws://b:2", 0));
   }
@@ -312,6 +326,7 @@ TEST_SUITE("metrics") {
     CHECK(f.says("gatehouse_room_deliveries_total 2"));
     CHECK(f.says(
         fmt::format("gatehouse_room_delivery_bytes_total {}", 2 * tests::frame("hi")->size())));
+    CHECK(f.says("gatehouse_room_delivery_duration_seconds_count 2"));
     CHECK(f.says("gatehouse_room_publications_dropped_total 0"));
     f.workers[0].rooms.leave_all(alice);
     f.workers[1].rooms.leave_all(bob);
@@ -327,6 +342,22 @@ TEST_SUITE("metrics") {
     CHECK(f.says("gatehouse_redis_returns_total 0"));
     CHECK(f.says("gatehouse_redis_waiting_bytes 4321"));
     CHECK(f.says("gatehouse_redis_control_invalid_total 17"));
+    f.round_trips.observe(2ms);
+    CHECK(f.says("gatehouse_redis_round_trip_seconds_bucket{le=\"0.001\"} 0"));
+    CHECK(f.says("gatehouse_redis_round_trip_seconds_bucket{le=\"0.005\"} 1"));
+  }
+
+  TEST_CASE("joins are counted by what came of them, and tokens by how long they took") {
+    Fixture f;
+    f.workers[0].counters.joins.add("joined");
+    f.workers[1].counters.joins.add("joined");
+    f.workers[1].counters.joins.add("too_many_rooms");
+    CHECK(f.says("gatehouse_room_joins_total{outcome=\"joined\"} 2"));
+    CHECK(f.says("gatehouse_room_joins_total{outcome=\"too_many_rooms\"} 1"));
+    CHECK(f.says("gatehouse_room_joins_total{outcome=\"access_denied\"} 0"));
+    CHECK(f.says("gatehouse_room_joins_total{outcome=\"unavailable\"} 0"));
+    for (auto& worker : f.workers) worker.counters.verifications.observe(200us);
+    CHECK(f.says("gatehouse_token_verification_seconds_bucket{le=\"0.001\"} 2"));
   }
 
   TEST_CASE("what is revoked, and whom that closed") {

@@ -327,6 +327,19 @@ TEST_SUITE("variables and secrets") {
     CHECK(claim("$A $ 5$", {{"A", "x"}}) == "$A $ 5$");
   }
 
+  TEST_CASE("of a server's URL logs and metrics have what stands in the policy") {
+    const auto policy = loaded(
+                            "version: 1\nlisten: [ { address: 127.0.0.1:1 } ]\n"
+                            "authenticators: { guests: { anonymous: {} } }\n"
+                            "backends: { chat: { servers: [\"ws://127.0.0.1:9001/${SECRET}\"] } }\n"
+                            "routes: [ { path: /, authenticate: [guests], backend: chat } ]\n",
+                            {{"SECRET", "hunter2"}})
+                            .policy;
+    const auto& server = policy->backends.at("chat")->servers.front();
+    CHECK(server.base == "/hunter2");
+    CHECK(server.text == "ws://127.0.0.1:9001/${SECRET}");
+  }
+
   TEST_CASE("a variable cannot bring a key, a list or another line") {
     const std::string text = "x\nallow: everyone";
     CHECK(first_fault(minimal(", allow: { subjects: [\"${A}\"] }"), {{"A", text}}) ==
