@@ -1,6 +1,6 @@
 #!/usr/bin/python3
 """A WebSocket service that knows nothing of authentication: it greets whoever the gateway says it is,
-and echoes. demo_backend.py PORT, on 127.0.0.1."""
+and echoes. demo_backend.py PORT [ADDRESS], on 127.0.0.1 if none is given."""
 
 import asyncio
 import signal
@@ -28,13 +28,13 @@ async def serve_client(socket, _path=None):
     print(f"demo backend: {subject} has left", flush=True)
 
 
-async def main(port):
+async def main(port, address="127.0.0.1"):
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with websockets.serve(serve_client, "127.0.0.1", port):
-        print(f"demo backend: listening on 127.0.0.1:{port}", flush=True)
+    async with websockets.serve(serve_client, address, port):
+        print(f"demo backend: listening on {address}:{port}", flush=True)
         await ended.wait()
 
 
-asyncio.run(main(int(sys.argv[1])))
+asyncio.run(main(int(sys.argv[1]), *sys.argv[2:3]))
