@@ -7,12 +7,13 @@ import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
-import { freePort, gatehouse, jwt, open, startGateway, users } from './harness/gateway.mjs';
+import { ask, freePort, gatehouse, jwt, open, startGateway, users } from './harness/gateway.mjs';
 import { jwkSet, keyServer, makeKey } from './harness/key_server.mjs';
 import { scrape } from './harness/metrics.mjs';
 import { binary, root } from './harness/output.mjs';
 import { startRedis } from './harness/redis.mjs';
-import { until, within } from './harness/wait.mjs';
+import { token } from './harness/tokens.mjs';
+import { sleep, until, within } from './harness/wait.mjs';
 import { connect } from './harness/wire.mjs';
 
 const deploy = (name) => join(root, 'deploy', name);
@@ -112,6 +113,53 @@ describe('compose.yaml', () => {
     assert.equal(code, 0, out + err);
     const warnings = (out + err).match(/\[(WARNING|ALERT)\].*/g) ?? [];
     assert.deepEqual(warnings.filter((line) => !line.includes('could not resolve address')), [], 'but for names that only Compose knows');
+  });
+});
+
+describe('HAProxy as compose.yaml has it', () => {
+  test('loses no new client while a gateway drains: it looks elsewhere within drain.delay', async (t) => {
+    const backend = await wsBackend(t);
+    const drain = { delay: '2s', spread: '500ms', timeout: '10s' };  // it asks twice, half a second apart
+    const gateways = [];
+    for (let i = 0; i < 2; ++i) gateways.push(await startGateway(t, { backend: backend.port, drain, trusted_proxies: ['127.0.0.1/32'] }));
+    const port = await freePort();
+    const file = join(folder(t), 'haproxy.cfg');
+    writeFileSync(file, textOf('compose.d/haproxy.cfg').replace('bind :8080', `bind 127.0.0.1:${port}`)
+      .replace(/server gateway-([12]) \S+/g, (_, number) => {
+        const gateway = gateways[number - 1];
+        return `server gateway-${number} 127.0.0.1:${gateway.port} port ${gateway.adminPort}`;
+      }));
+    const child = spawn('/usr/sbin/haproxy', ['-db', '-f', file], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    atEnd(t, async () => {
+      child.kill('SIGKILL');
+      await within('HAProxy to end', ended);
+    });
+    const status = async () => {
+      const answer = await ask(t, { port }, { token: await token() }).catch(() => ({ status: 'none' }));
+      if (answer.status === 101) answers.push(answer.peer);
+      return answer.status;
+    };
+    const answers = [];
+    await until('HAProxy to let clients in', async () => (await status()) === 101);
+    const [leaving] = gateways;
+    for (let i = 0; i < 10; ++i) assert.equal(await status(), 101);
+    const opened = () => leaving.log.filter(({ event }) => event === 'connection_opened').length;
+    assert.ok(opened() >= 3 && opened() < 11, 'clients are on both');
+    leaving.signal('SIGTERM');
+    const began = Date.now();
+    let late = 0, seen;
+    while (!leaving.exited) {
+      assert.equal(await status(), 101, `new client ${++late}`);
+      for (const peer of answers.splice(0, 1)) peer.destroy();
+      await sleep(10);
+      if (Date.now() - began > 1_700) seen ??= opened();
+    }
+    assert.equal(opened(), seen, 'by then HAProxy sends nobody there');
+    assert.deepEqual(leaving.exited, { code: 0, signal: null });
+    assert.ok(late > 20);
+    const refusals = leaving.log.filter(({ event }) => event === 'connection_refused');
+    assert.deepEqual(refusals, []);
   });
 });
 
