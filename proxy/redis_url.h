@@ -16,6 +16,8 @@ struct RedisServer {
   std::string user;      // empty: the default user
   std::string password;  // empty: none is asked for
   std::uint32_t database = 0;
+
+  bool operator==(const RedisServer&) const = default;
 };
 
 inline constexpr std::size_t redis_url_octets_max = 2048;
