@@ -69,6 +69,7 @@ void Admission::on_octets(std::string_view octets) {
     case State::Serving:  // own_request_ has it
       return;
     case State::Waiting:
+    case State::Asking:
     case State::Counting:
     case State::Dialling:
       early_octets_ += octets;
@@ -117,12 +118,26 @@ void Admission::serve() {
 }
 
 void Admission::identify() {
-  if (!authenticates()) return;
+  const auto began = std::chrono::steady_clock::now();  // the loop's clock stands still meanwhile
+  auto principal = authenticate(*identity_.route, credential_, host_.key_ring().known(),
+                                wall_time(host_.loop().timers()));
+  if (credential_) {
+    host_.counters().verifications.observe(std::chrono::steady_clock::now() - began);
+  }
+  principal ? identified_as(*std::move(principal)) : wait_or_deny(principal.error());
+}
+
+void Admission::identified_as(auth::Principal principal) {
+  principal_ = std::move(principal);
+  identity_.subject = principal_.subject;
+  mark_ = host_.revocations().mark_of(principal_);
+  if (revoked()) return refuse(Refusal::Revoked);
   if (client_) return hear();
   if (is_allowed() && within_address_connections() && within_subject_connections()) proceed();
 }
 
 void Admission::wait_or_deny(const Denied& denied) {
+  if (denied.denial == Denial::SessionStoreAway) return ask_for_session(denied);
   if (!denied.key_may_have_come || !host_.key_ring().wait_for(*denied.authenticator, *this)) {
     return deny(denied);
   }
@@ -132,6 +147,23 @@ void Admission::wait_or_deny(const Denied& denied) {
 
 void Admission::on_keys() {
   if (state_ == State::Waiting) identify();
+}
+
+void Admission::ask_for_session(const Denied& denied) {
+  SessionStore::Asker& asker = *this;
+  auto& store = host_.session_store(*denied.authenticator->session);
+  inquiry_ = store.ask(denied.session_id, asker);
+  if (!inquiry_) return deny(denied);
+  state_ = State::Asking;
+  denied_ = std::make_unique<const Denied>(denied);
+}
+
+// As with a server's answer, it may come in the iteration in which the client's end did.
+void Admission::on_session(const SessionStore::Answer& answer) {
+  if (state_ != State::Asking) return;
+  inquiry_.reset();
+  auto principal = authenticate_session(*denied_, answer, wall_time(host_.loop().timers()));
+  principal ? identified_as(*std::move(principal)) : deny(principal.error());
 }
 
 bool Admission::form_is_good() {
@@ -186,21 +218,6 @@ bool Admission::comes_from_allowed_origin() {
   credential_ = find_credential(*identity_.route, request());
   auto origin = check_origin(*identity_.route, request(), credential_);
   if (!origin) return deny(origin.error()), false;
-  return true;
-}
-
-bool Admission::authenticates() {
-  const auto began = std::chrono::steady_clock::now();  // the loop's clock stands still meanwhile
-  auto principal = authenticate(*identity_.route, credential_, host_.key_ring().known(),
-                                wall_time(host_.loop().timers()));
-  if (credential_) {
-    host_.counters().verifications.observe(std::chrono::steady_clock::now() - began);
-  }
-  if (!principal) return wait_or_deny(principal.error()), false;
-  principal_ = std::move(*principal);
-  identity_.subject = principal_.subject;
-  mark_ = host_.revocations().mark_of(principal_);
-  if (revoked()) return refuse(Refusal::Revoked), false;
   return true;
 }
 
@@ -379,8 +396,9 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
   if (!accepted_) transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
   host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), std::move(principal_),
-                     mark_, target_.path, std::move(transport_), std::move(backend),
-                     std::move(early_octets_), std::move(early_from_backend)});
+                     mark_, target_.path, denied_ ? denied_->session_id : std::string(),
+                     std::move(transport_), std::move(backend), std::move(early_octets_),
+                     std::move(early_from_backend)});
   host_.retire(*this);
 }
 
@@ -399,6 +417,7 @@ void Admission::on_deadline() {
     case State::Heard:
       return on_heard();
     case State::Waiting:
+    case State::Asking:
       return deny(*denied_);
     case State::Counting:
     case State::Dialling:
@@ -447,6 +466,7 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
   holdings_.of_address = {};
   holdings_.of_subject = {};
   holdings_.of_subject_everywhere.reset();
+  inquiry_.reset();
   stop_waiting();
   state_ = State::Answered;
   if (accepted_) {
@@ -495,6 +515,7 @@ void Admission::record_limit(AuditedLimit limit) {
 void Admission::finish() {
   if (std::exchange(state_, State::Done) == State::Done) return;
   deadline_.disarm();
+  inquiry_.reset();
   stop_waiting();
   host_.loop().retire(std::move(backend_));
   holdings_ = {};

@@ -19,12 +19,14 @@
 #include "gateway/counting.h"
 #include "gateway/envelope.h"
 #include "gateway/identity_fields.h"
+#include "gateway/inquiry.h"
 #include "gateway/key_ring.h"
 #include "gateway/ledger.h"
 #include "gateway/own_request.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "gateway/revocations.h"
+#include "gateway/session_store.h"
 #include "gateway/worker_counters.h"
 #include "proxy/backend.h"
 #include "proxy/http.h"
@@ -49,6 +51,7 @@ struct AdmittedClient {
   auth::Principal principal;
   Revocations::Mark mark;  // of the credential
   std::string path;        // asked for, decoded
+  std::string session_id;  // of a login session; empty: the credential was none
   std::unique_ptr<proxy::Transport> client;
   std::unique_ptr<proxy::Transport> backend;  // null: the gateway itself is the room server
   std::string early_from_client;
@@ -59,6 +62,7 @@ class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
                         private Counting::Asker,
                         private KeyRing::Waiter,
+                        private SessionStore::Asker,
                         private AcceptedClient::Observer,
                         private OwnRequest::Observer {
  public:
@@ -68,6 +72,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual proxy::Loop& loop() = 0;
     virtual const std::shared_ptr<const Policy>& policy() = 0;
     virtual Counting& counting() = 0;
+    virtual SessionStore& session_store(const SessionSettings& settings) = 0;
     virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
@@ -100,6 +105,7 @@ class Admission final : private proxy::Transport::Observer,
   // Listening:  the client has its 101, and its first message is awaited.
   // Heard:      that was good; the next questions are asked when its octets have been read.
   // Waiting:    for a key that the token names and that is being looked for.
+  // Asking:     a store, whether the credential stands.
   // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
   // Serving:    one of the gateway's own resources, by own_request_.
@@ -111,6 +117,7 @@ class Admission final : private proxy::Transport::Observer,
     Listening,
     Heard,
     Waiting,
+    Asking,
     Counting,
     Dialling,
     Serving,
@@ -129,11 +136,14 @@ class Admission final : private proxy::Transport::Observer,
   void on_served() override { finish(); }
 
   void on_keys() override;
+  void on_session(const SessionStore::Answer& answer) override;
 
   void on_head();
   void serve();
   void identify();
+  void identified_as(auth::Principal principal);
   void wait_or_deny(const Denied& denied);
+  void ask_for_session(const Denied& denied);
   void hear();
   void on_heard();
   // The questions in their order; true: the next may be asked.
@@ -143,7 +153,6 @@ class Admission final : private proxy::Transport::Observer,
   bool within_handshake_rate();
   bool asks_for_websocket();
   bool comes_from_allowed_origin();
-  bool authenticates();
   bool revoked();
   bool is_allowed();
   bool within_address_connections();
@@ -197,7 +206,9 @@ class Admission final : private proxy::Transport::Observer,
                                              // of the gateway itself
   auth::Principal principal_;
   Revocations::Mark mark_;
-  std::unique_ptr<const Denied> denied_;  // why it waits for a key, or did; null: it never has
+  // Why it waits for a key or asks a store, or did; null: it never has.
+  std::unique_ptr<const Denied> denied_;
+  std::unique_ptr<Inquiry> inquiry_;  // that is asked
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
   std::string_view failed_server_;  // the last of them, as the policy wrote it

@@ -6,6 +6,7 @@
 
 #include "auth/algorithm.h"
 #include "auth/ascii.h"
+#include "auth/session_cookie.h"
 #include "auth/subject.h"
 #include "gateway/random_text.h"
 
@@ -48,6 +49,13 @@ Denied token_refused(const Route& route, const Authenticator* authenticator,
   Denied result = denied(Denial::TokenRefused, authenticator ? authenticator->line : route.line);
   result.token_error = error;
   result.authenticator = authenticator;
+  return result;
+}
+
+Denied session_refused(const Authenticator& authenticator, auth::SessionError error) {
+  Denied result = denied(Denial::SessionRefused, authenticator.line);
+  result.session_error = error;
+  result.authenticator = &authenticator;
   return result;
 }
 
@@ -114,6 +122,10 @@ std::string_view name_of(Denial denial) {
       return "token_refused";
     case Denial::KeysMissing:
       return "keys_missing";
+    case Denial::SessionRefused:
+      return "session_refused";
+    case Denial::SessionStoreAway:
+      return "session_store_away";
     case Denial::NotAllowed:
       return "not_allowed";
     case Denial::Revoked:
@@ -129,6 +141,7 @@ bool looks_at(const Authenticator& authenticator, const auth::CredentialPlace& p
 }
 
 bool is_for(const Authenticator& authenticator, std::string_view issuer) {
+  if (!authenticator.verifier) return false;
   const auto& wanted = authenticator.verifier->rules().issuer;
   return !wanted || *wanted == issuer;
 }
@@ -159,10 +172,28 @@ std::expected<auth::Principal, Denied> verify(const Route& route, const Authenti
   return std::move(*principal);
 }
 
+// Null: it holds a token. No two read one place where one of them reads sessions.
+const Authenticator* session_reader(const Route& route, const auth::CredentialPlace& place) {
+  const auto found = std::ranges::find_if(route.authenticate, [&](const auto& each) {
+    return each->session && looks_at(*each, place);
+  });
+  return found == route.authenticate.end() ? nullptr : found->get();
+}
+
+Denied name_session(const Authenticator& authenticator, std::string_view cookie) {
+  auto id = auth::session_id(cookie, authenticator.session->secrets);
+  if (!id) return session_refused(authenticator, auth::SessionError::NotSigned);
+  Denied result = denied(Denial::SessionStoreAway, authenticator.line);
+  result.authenticator = &authenticator;
+  result.session_id = *std::move(id);
+  return result;
+}
+
 }  // namespace
 
 std::string_view Denied::reason() const {
-  return token_error ? auth::name_of(*token_error) : name_of(denial);
+  if (token_error) return auth::name_of(*token_error);
+  return session_error ? auth::name_of(*session_error) : name_of(denial);
 }
 
 FoundCredential find_credential(const Route& route, const HandshakeRequest& request) {
@@ -206,12 +237,33 @@ std::expected<auth::Principal, Denied> authenticate(const Route& route,
   if (!credential) {
     return authenticate_nobody(route, credential.error());
   }
+  const auto& place = route.places[credential->place];
+  if (const auto* authenticator = session_reader(route, place)) {
+    return std::unexpected(name_session(*authenticator, credential->value));
+  }
   auto token = auth::parse_token(credential->value);
   if (!token) {
     return std::unexpected(token_refused(route, nullptr, token.error()));
   }
-  return verify(route, authenticator_for(route, route.places[credential->place], token->issuer),
-                *token, keys, now);
+  return verify(route, authenticator_for(route, place, token->issuer), *token, keys, now);
+}
+
+std::expected<auth::Principal, Denied> authenticate_session(const Denied& asked,
+                                                            const SessionStore::Answer& answer,
+                                                            auth::WallTime now) {
+  const Authenticator& authenticator = *asked.authenticator;
+  switch (answer.kind) {
+    case SessionStore::Answer::Kind::Away:
+      return std::unexpected(asked);
+    case SessionStore::Answer::Kind::Missing:
+      return std::unexpected(session_refused(authenticator, auth::SessionError::Missing));
+    case SessionStore::Answer::Kind::Found:
+      break;
+  }
+  auto principal =
+      auth::read_session(answer.record, answer.time_to_live, authenticator.session->rules, now);
+  if (!principal) return std::unexpected(session_refused(authenticator, principal.error()));
+  return *std::move(principal);
 }
 
 std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
@@ -223,7 +275,10 @@ std::expected<auth::Principal, Denied> authenticate_again(const Route& route, co
     return std::unexpected(token_refused(route, nullptr, token.error()));
   }
   const auto* own = bearer.authenticator;
-  const bool stays = own && own->verifier && is_for(*own, token->issuer);
+  if (own && own->session) {
+    return std::unexpected(token_refused(route, own, auth::TokenError::UnknownIssuer));
+  }
+  const bool stays = own && is_for(*own, token->issuer);
   auto principal =
       verify(route,
              stays ? own

@@ -15,9 +15,11 @@
 #include "auth/condition.h"
 #include "auth/credentials.h"
 #include "auth/principal.h"
+#include "auth/session_record.h"
 #include "auth/token.h"
 #include "gateway/known_keys.h"
 #include "gateway/policy.h"
+#include "gateway/session_store.h"
 
 namespace gateway {
 
@@ -38,6 +40,8 @@ enum class Denial : std::uint8_t {
   CredentialMalformed,  // 401: another scheme than Bearer
   TokenRefused,         // 401: token_error says which check
   KeysMissing,          // 503: a key that may have signed it was never fetched, or too long ago
+  SessionRefused,       // 401: session_error says why
+  SessionStoreAway,     // 503: only its store can tell of a session
   NotAllowed,           // 403: `allow`
   PrincipalChanged,     // 401: a refresh as another subject, or by another issuer
   Revoked,              // a refresh with a token that is
@@ -46,9 +50,11 @@ inline constexpr auto last_denial = Denial::NotAllowed;  // of a handshake
 
 struct Denied {
   Denial denial = Denial::NotAllowed;
-  std::optional<auth::TokenError> token_error;  // of TokenRefused
+  std::optional<auth::TokenError> token_error;      // of TokenRefused
+  std::optional<auth::SessionError> session_error;  // of SessionRefused
   const Authenticator* authenticator =
-      nullptr;                     // which one refused the token, where one was chosen
+      nullptr;             // which one refused the token or session, where one was chosen
+  std::string session_id;  // of SessionStoreAway: signed by the application, to be asked for
   bool key_may_have_come = false;  // of TokenRefused: its key may be where the others come from
   const auth::Condition* condition = nullptr;  // of NotAllowed: the innermost that decided
   int line = 0;                                // where the policy says so; 0: nowhere
@@ -70,10 +76,17 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
                                          const FoundCredential& credential);
 
 // Of the authenticators that look where the credential was, the token's `iss` chooses one. Nothing
-// found anywhere makes an anonymous principal where the route has one.
+// found anywhere makes an anonymous principal where the route has one. What a session's cookie
+// names is denied with Denial::SessionStoreAway, since nobody is asked here.
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
                                                     const FoundCredential& credential,
                                                     const KnownKeys& keys, auth::WallTime now);
+
+// The same once the store has been asked for the session that `asked`, of Denial::SessionStoreAway,
+// names.
+std::expected<auth::Principal, Denied> authenticate_session(const Denied& asked,
+                                                            const SessionStore::Answer& answer,
+                                                            auth::WallTime now);
 
 // What stays the same about a connection, whatever is refreshed on it.
 struct Bearer {
@@ -83,7 +96,8 @@ struct Bearer {
 };
 
 // A token that is to take the place of the bearer's (CONTRACT section 4, `refresh`). Who let the
-// bearer in reads it where it is for the token's issuer, else whoever of the route is.
+// bearer in reads it where it is for the token's issuer, else whoever of the route is. Of a login
+// session there is no other: its store says what becomes of it.
 std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
                                                           std::string_view token,
                                                           const KnownKeys& keys,

@@ -133,6 +133,12 @@ void Audit::token_refreshed(const TokenRefreshed& event) {
         {{"authenticator", event.authenticator}, {"rooms_lost", event.rooms_lost}});
 }
 
+void Audit::session_changed(const SessionChanged& event) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "session_changed", event.connection,
+        {{"authenticator", event.authenticator}, {"rooms_lost", event.rooms_lost}});
+}
+
 void Audit::token_refreshes_suppressed(std::uint64_t count) {
   log_.write(LogLevel::Info, "token_refreshed_suppressed", {{"count", count}});
 }
@@ -228,6 +234,14 @@ void Audit::sharing_refused(std::string_view what, std::string_view reason) {
 
 void Audit::sharing_back(std::string_view what) {
   log_.write(LogLevel::Info, "global_limits_back", {{"what", what}});
+}
+
+void Audit::session_store_away(std::string_view store, std::string_view reason) {
+  log_.write(LogLevel::Warn, "session_store_away", {{"store", store}, {"reason", reason}});
+}
+
+void Audit::session_store_back(std::string_view store) {
+  log_.write(LogLevel::Info, "session_store_back", {{"store", store}});
 }
 
 void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,

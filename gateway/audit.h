@@ -93,6 +93,13 @@ struct TokenRefreshed {
   std::size_t rooms_lost = 0;  // to its claims
 };
 
+// A client's login session has other claims than it had. No more often than it is looked at.
+struct SessionChanged {
+  AuditedConnection connection = {};
+  std::string_view authenticator = {};
+  std::size_t rooms_lost = 0;  // to its claims
+};
+
 // A message that may not go on, from either side; not one that is over a limit.
 struct MessageRefused {
   AuditedConnection connection = {};
@@ -132,6 +139,7 @@ class Audit {
   void message_refused(const MessageRefused& event);
   void message_refusals_suppressed(std::string_view reason, std::uint64_t count);
   void token_refreshed(const TokenRefreshed& event);
+  void session_changed(const SessionChanged& event);
   void token_refreshes_suppressed(std::uint64_t count);
   void limit_hit(const LimitHit& event);
   void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
@@ -158,6 +166,11 @@ class Audit {
   // what it is asked for a reason that is a word; and is counted by all again.
   void sharing_refused(std::string_view what, std::string_view reason);
   void sharing_back(std::string_view what);
+
+  // The store of login sessions that a worker asks, `store`, cannot be asked, or refuses what it is
+  // asked, for a reason that is a word; and can be asked again.
+  void session_store_away(std::string_view store, std::string_view reason);
+  void session_store_back(std::string_view store);
 
   void started(std::string_view version, std::string_view listen, std::string_view admin,
                unsigned workers);

@@ -268,10 +268,26 @@ Verdict Conversation::refresh(std::string_view token, std::string_view id) {
   const auto lost = rooms_lost_by(*principal);
   host_.renew(*principal, lost.size());
   answer(refreshed_answer(principal->good_until, id));
-  principal_ = kept(*std::move(principal), settings().rules);
-  spoken_.reset();
-  for (const auto& room : lost) lose(room, "refresh");
+  replace(*std::move(principal), lost);
   return swallow;
+}
+
+// Not within a message of the client's: what it said before has gone on.
+std::size_t Conversation::change_claims(auth::Principal principal) {
+  const auto lost = rooms_lost_by(principal);
+  replace(std::move(principal), lost);
+  return lost.size();
+}
+
+void Conversation::replace(auth::Principal principal, std::span<const std::string> lost) {
+  principal_ = kept(std::move(principal), settings().rules);
+  spoken_.reset();
+  const bool pending =
+      pending_ && !pending_->verdict && std::ranges::find(lost, pending_->room) != lost.end();
+  for (const auto& room : lost) {
+    if (!pending || room != pending_->room) lose(room, "refresh");
+  }
+  if (pending) lose_pending();
 }
 
 // One that does not verify leaves everything as it was.
@@ -292,9 +308,18 @@ std::vector<std::string> Conversation::rooms_lost_by(const auth::Principal& prin
   return lost;
 }
 
-// The client did not ask for it, so it is told why; to the backend it has left.
+// Of a room that it has asked for and has not been told of, the client is told no.
+void Conversation::lose_pending() {
+  services_.rooms.leave(*this, pending_->key);
+  pending_->verdict = refuse(RoomError::AccessDenied, pending_->room, pending_->id);
+  host_.resume();
+}
+
+// The client did not ask for it, so it is told why; to the backend it has left. Where the protocol
+// is not the gateway's, frames of the room stop.
 void Conversation::lose(std::string_view room, std::string_view reason) {
   services_.rooms.leave(*this, key_of(room));
+  if (silent()) return;
   answer(left_answer(room, {}, reason));
   if (!route_.backend) return;
   host_.tell_backend(proxy::share(

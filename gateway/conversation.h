@@ -83,6 +83,10 @@ class Conversation final : private Rooms::Member {
   // The client's token ends in `left`. Said where the gateway has a word of its own.
   void warn_of_end(proxy::Duration left);
 
+  // The client, who is still the same, has other claims: rooms that they do not open are left.
+  // Returns how many.
+  std::size_t change_claims(auth::Principal principal);
+
   // The client is gone, or going: it is in no room any more.
   void end() { services_.rooms.leave_all(*this); }
 
@@ -131,7 +135,9 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict refresh(std::string_view token, std::string_view id);
   proxy::Verdict refuse_refresh(const Denied& denied, std::string_view id);
   std::vector<std::string> rooms_lost_by(const auth::Principal& principal) const;
+  void replace(auth::Principal principal, std::span<const std::string> lost);
   void lose(std::string_view room, std::string_view reason);
+  void lose_pending();
   proxy::Verdict exceed_room(proxy::Duration wait, std::string_view room, std::string_view id);
 
   proxy::Verdict refuse(RoomError error, std::string_view room, std::string_view id);

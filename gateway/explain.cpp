@@ -73,10 +73,16 @@ struct Handshake {
   }
 };
 
+// As cookie-signature writes it, percent-encoded or not. No token begins so.
+bool is_session_cookie(std::string_view text) {
+  return text.starts_with("s:") || text.starts_with("s%3A");
+}
+
 // Where a client of this route would have put this token.
 const Place* place_for(const Route& route, const std::string& token) {
   auto parsed = auth::parse_token(token);
   for (const auto& each : route.authenticate) {
+    if (each->session && is_session_cookie(token)) return &each->places.front();
     for (const Place& place : each->places) {
       if (parsed && authenticator_for(route, place, parsed->issuer) == each.get()) return &place;
     }
@@ -145,6 +151,9 @@ class Explainer {
     explain_keys(route);
     auto principal = authenticate(route, credential, keys_.known, now_);
     explain_credential(route, credential, principal);
+    if (!principal && principal.error().denial == Denial::SessionStoreAway) {
+      return refused("session_not_asked");
+    }
     if (!principal) {
       return verdict(principal.error());
     }
@@ -287,6 +296,14 @@ class Explainer {
       case Denial::KeysMissing:
         return fmt::format("'{}' cannot tell: a key that may have signed it was not to be had",
                            denied.authenticator->name);
+      case Denial::SessionRefused:
+        return fmt::format("'{}' refuses {}: none of its secrets signed it",
+                           denied.authenticator->name, show(route.places[credential->place]));
+      case Denial::SessionStoreAway:
+        return fmt::format(
+            "'{}' takes {}, signed by one of its secrets: whose session it is, if "
+            "anybody's, its Redis says, which is not asked here",
+            denied.authenticator->name, show(route.places[credential->place]));
       default:
         break;
     }

@@ -183,6 +183,28 @@ void durations(const InstanceMetrics& from, Exposition& to, Read read) {
   to.histogram(parts);
 }
 
+bool reads_sessions(const Policy& policy) {
+  return std::ranges::any_of(policy.authenticators,
+                             [](const auto& each) { return each.second->session != nullptr; });
+}
+
+void session_questions(const InstanceMetrics& from, Exposition& to) {
+  if (!reads_sessions(from.policy)) return;
+  constexpr std::array<std::string_view, SessionStore::answers> names{"found", "missing", "away"};
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto count =
+        sum(from, [i](const auto& worker) { return worker.counters.session_questions[i].value(); });
+    to.sample(count, {{"answer", names[i]}});
+  }
+}
+
+void session_answers(const InstanceMetrics& from, Exposition& to) {
+  if (!reads_sessions(from.policy)) return;
+  std::vector<const proxy::LatencyHistogram*> parts;
+  for (const auto& worker : from.workers) parts.push_back(&worker.counters.session_answers);
+  to.histogram(parts);
+}
+
 void iterations(const InstanceMetrics& from, Exposition& to) {
   for (std::size_t i = 0; i < from.workers.size(); ++i) {
     const auto* histogram = &from.workers[i].iterations;
@@ -423,6 +445,12 @@ constexpr Family families[] = {
      [](From from, To to) {
        if (from.shared_buckets) to.sample(from.shared_buckets->unanswered());
      }},
+
+    {"gatehouse_session_questions_total", Type::Counter,
+     "Login sessions that a store was asked for, by what it said; away: nothing.",
+     session_questions},
+    {"gatehouse_session_answer_seconds", Type::Histogram, "How long it took to say so.",
+     session_answers},
 
     {"gatehouse_key_set_keys", Type::Gauge,
      "Keys of a set that is fetched, as it was the last time.",

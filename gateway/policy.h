@@ -16,6 +16,7 @@
 #include "auth/origin.h"
 #include "auth/permissions.h"
 #include "auth/rate_limit.h"
+#include "auth/session_record.h"
 #include "auth/token.h"
 #include "gateway/json_dialect.h"
 #include "gateway/log_line.h"
@@ -42,11 +43,30 @@ struct KeyLocation {
   std::optional<auth::WallTime> not_after;
 };
 
-// What becomes a principal. A JWT authenticator has a verifier and places; `anonymous` has neither.
+// Where login sessions are, each under `prefix` and its id.
+struct SessionRedis {
+  proxy::RedisServer server;
+  Milliseconds timeout{5'000};
+  std::string prefix;
+
+  bool operator==(const SessionRedis&) const = default;
+};
+
+// Of the application that a browser has logged in to (CONTRACT section 2, `session`).
+struct SessionSettings {
+  std::vector<std::string> secrets;  // at least one: of the cookie's signature
+  auth::SessionRules rules;
+  SessionRedis redis;
+  Milliseconds recheck{30'000};
+};
+
+// What becomes a principal. A JWT authenticator has a verifier and places, one of login sessions
+// its settings and the one place of their cookie; `anonymous` has nothing.
 struct Authenticator {
   std::string name;
   std::string subject_prefix;
-  std::shared_ptr<const auth::TokenVerifier> verifier;  // null: anonymous
+  std::shared_ptr<const auth::TokenVerifier> verifier;  // null: it takes no tokens
+  std::shared_ptr<const SessionSettings> session;       // null: it takes no login sessions
   std::vector<KeyLocation> key_locations;               // of keys besides the verifier's own
   Milliseconds stale_max{24 * 3'600'000};               // of those
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
@@ -55,7 +75,7 @@ struct Authenticator {
   std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 
-  bool anonymous() const { return !verifier; }
+  bool anonymous() const { return !verifier && !session; }
 };
 
 struct BackendServer {

@@ -10,6 +10,7 @@
 #include "auth/openid_configuration.h"
 #include "auth/timestamp.h"
 #include "gateway/policy_conditions.h"
+#include "gateway/policy_sessions.h"
 #include "gateway/policy_values.h"
 #include "gateway/utf8_text.h"
 #include "proxy/http.h"
@@ -337,11 +338,6 @@ ParsedName parse_subprotocol_prefix(std::string_view text) {
   return std::string(text);
 }
 
-ParsedName parse_cookie(std::string_view text) {
-  if (!proxy::is_token(text)) return std::unexpected("no cookie name (RFC 6265 section 4.1.1)");
-  return std::string(text);
-}
-
 ParsedName parse_parameter(std::string_view text) {
   bool fits =
       !text.empty() && text.find_first_of("&=#+% ") == text.npos && !has_control_characters(text);
@@ -354,9 +350,7 @@ struct Places {
   std::optional<Milliseconds> first_message;
 };
 
-Key<Places> place(std::string name, Place::Kind kind, std::string what,
-                  ParsedName (*parse)(std::string_view)) {
-  auto type = parsed<std::string>(std::move(what), parse);
+Key<Places> place(std::string name, Place::Kind kind, Type<std::string> type) {
   auto read = [kind, read = type.read](PolicyReader& reader, const YamlEntry& entry, Places& into) {
     auto name = read(reader, entry.value);
     if (name && name->size() > place_name_octets_max) {
@@ -375,12 +369,14 @@ void read_first_message(PolicyReader& reader, const YamlEntry& entry, Places& in
 
 const std::vector<Key<Places>>& place_keys() {
   static const std::vector<Key<Places>> keys = {
-      place("header", Place::Kind::Header, "the name of a field with 'Bearer <token>'",
-            parse_field),
+      place("header", Place::Kind::Header,
+            parsed<std::string>("the name of a field with 'Bearer <token>'", parse_field)),
       place("subprotocol", Place::Kind::Subprotocol,
-            "what stands before the token in a subprotocol", parse_subprotocol_prefix),
-      place("cookie", Place::Kind::Cookie, "the name of a cookie", parse_cookie),
-      place("query", Place::Kind::Query, "the name of a query parameter", parse_parameter),
+            parsed<std::string>("what stands before the token in a subprotocol",
+                                parse_subprotocol_prefix)),
+      place("cookie", Place::Kind::Cookie, cookie_name()),
+      place("query", Place::Kind::Query,
+            parsed<std::string>("the name of a query parameter", parse_parameter)),
       key<Places>("first_message", duration(first_message_min, first_message_max).name, "",
                   read_first_message),
       not_built<Places>("ticket"),
@@ -422,6 +418,7 @@ struct Draft {
   std::string name;
   std::string subject_prefix;
   std::optional<Jwt> jwt;
+  std::optional<SessionDraft> session;
   bool anonymous = false;
   std::optional<Places> credentials;
 };
@@ -442,18 +439,27 @@ void read_anonymous(PolicyReader& reader, const YamlEntry& entry, Draft& draft) 
   draft.anonymous = true;
 }
 
-const std::vector<Key<Draft>>& authenticator_keys() {
-  static const std::vector<Key<Draft>> keys = {
+std::vector<Key<Draft>> authenticator_keys(const std::optional<RedisSettings>& redis) {
+  return {
       key("subject_prefix", text(0, subject_prefix_octets_max), &Draft::subject_prefix),
       key<Draft>("jwt", "a mapping", "", read_jwt),
       key<Draft>("anonymous", "'{}'", "", read_anonymous),
-      not_built<Draft>("session"),
+      key<Draft>("session", "a mapping", "",
+                 [&redis](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+                   draft.session = read_session(reader, entry.value, redis);
+                 }),
       key<Draft>("credentials", "a list of places", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.credentials = read_places(reader, entry.value);
                  }),
   };
-  return keys;
+}
+
+void refuse_key(PolicyReader& reader, const YamlNode& node, std::string_view key,
+                std::string_view beside) {
+  if (const YamlEntry* wrong = node.find(key)) {
+    reader.fault(wrong->key_mark, fmt::format("'{}' has no meaning with '{}'", key, beside));
+  }
 }
 
 void check_authenticator(PolicyReader& reader, const YamlEntry& entry, const Draft& draft) {
@@ -462,15 +468,13 @@ void check_authenticator(PolicyReader& reader, const YamlEntry& entry, const Dra
     kinds += entry.value.find(kind) ? 1 : 0;
   }
   if (kinds != 1) {
-    reader.fault(entry.key_mark, fmt::format("'{}' needs exactly one of 'jwt' and 'anonymous'",
-                                             printable(entry.key)));
-  }
-  if (draft.anonymous && kinds == 1) {
-    for (std::string_view other : {"credentials", "subject_prefix"}) {
-      if (const YamlEntry* wrong = entry.value.find(other)) {
-        reader.fault(wrong->key_mark, fmt::format("'{}' has no meaning with 'anonymous'", other));
-      }
-    }
+    reader.fault(entry.key_mark,
+                 fmt::format("'{}' needs exactly one of 'jwt', 'session' and 'anonymous'",
+                             printable(entry.key)));
+  } else {
+    if (draft.anonymous) refuse_key(reader, entry.value, "subject_prefix", "anonymous");
+    if (draft.anonymous) refuse_key(reader, entry.value, "credentials", "anonymous");
+    if (draft.session) refuse_key(reader, entry.value, "credentials", "session");
   }
   // Who reads a subject must be able to trust what is before the colon.
   if (draft.subject_prefix.starts_with("anonymous:")) {
@@ -484,6 +488,13 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
   authenticator->name = draft.name;
   authenticator->subject_prefix = draft.subject_prefix;
   authenticator->line = line;
+  if (draft.session) {
+    auto& settings = draft.session->settings;
+    settings.rules.authenticator = draft.name;
+    settings.rules.subject_prefix = draft.subject_prefix;
+    authenticator->session = std::make_shared<const SessionSettings>(std::move(settings));
+    authenticator->places = {{Place::Kind::Cookie, std::move(draft.session->cookie)}};
+  }
   if (draft.jwt) {
     Jwt& jwt = *draft.jwt;
     jwt.rules.authenticator = std::move(draft.name);
@@ -505,13 +516,15 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
 
 }  // namespace
 
-Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node) {
+Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node,
+                                   const std::optional<RedisSettings>& redis) {
   Authenticators authenticators;
+  const auto keys = authenticator_keys(redis);
   read_named(reader, node, [&](const YamlEntry& entry, std::size_t faults_before) {
     Draft draft;
     draft.name = entry.key;
     std::shared_ptr<const Authenticator>& authenticator = authenticators[entry.key];
-    if (read_keys(reader, entry.value, authenticator_keys(), draft)) {
+    if (read_keys(reader, entry.value, keys, draft)) {
       check_authenticator(reader, entry, draft);
     }
     if (reader.fault_count() == faults_before) {

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "gateway/policy_reader.h"
@@ -12,6 +13,8 @@ namespace gateway {
 // By name; null where it is declared but wrong, so that nobody who names it is blamed for that.
 using Authenticators = std::map<std::string, std::shared_ptr<const Authenticator>>;
 
-Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node);
+// `redis`: the top level's, where login sessions are unless they are said to be elsewhere.
+Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node,
+                                   const std::optional<RedisSettings>& redis);
 
 }  // namespace gateway

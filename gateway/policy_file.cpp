@@ -194,23 +194,9 @@ std::expected<std::string, std::string> parse_redis_prefix(std::string_view text
   return std::string(text);
 }
 
-// A secret as a whole: no error shows a part of it.
-std::optional<proxy::RedisServer> read_redis_url(PolicyReader& reader, const YamlNode& node) {
-  const auto url = secret().read(reader, node);
-  if (!url) return std::nullopt;
-  auto server = proxy::parse_redis_url(*url);
-  if (!server) {
-    reader.fault(node.mark, server.error());
-    return std::nullopt;
-  }
-  reader.show_as(node, proxy::show_redis_url(*server));
-  return std::move(*server);
-}
-
 const std::vector<Key<RedisSettings>>& redis_keys() {
   static const std::vector<Key<RedisSettings>> keys = {
-      mandatory(key("url", Type<proxy::RedisServer>{"a redis:// or unix:// URL", read_redis_url},
-                    &RedisSettings::server)),
+      mandatory(key("url", redis_server(), &RedisSettings::server)),
       key("prefix", parsed<std::string>("a name", parse_redis_prefix), &RedisSettings::prefix,
           "gatehouse"),
       key("timeout", duration(100ms, 1min), &RedisSettings::timeout, "5s"),
@@ -301,7 +287,8 @@ const std::vector<Key<Draft>>& policy_keys() {
       key<Draft>("redis", "a mapping", "", read_redis),
       key<Draft>("authenticators", "a mapping of names", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
-                   draft.authenticators = read_authenticators(reader, entry.value);
+                   draft.authenticators =
+                       read_authenticators(reader, entry.value, draft.policy.redis);
                  }),
       key<Draft>("backends", "a mapping of names", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {

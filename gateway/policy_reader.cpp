@@ -13,6 +13,7 @@
 #include "gateway/policy_values.h"
 #include "gateway/spelling.h"
 #include "gateway/utf8_text.h"
+#include "proxy/http.h"
 
 namespace gateway {
 
@@ -454,6 +455,30 @@ Type<auth::Scalar> scalar() {
     return plain_scalar(reader, node, *text);
   };
   return {"a text, a number, 'true', 'false' or 'null'", read};
+}
+
+Type<std::string> cookie_name() {
+  return parsed<std::string>("the name of a cookie",
+                             [](std::string_view text) -> std::expected<std::string, std::string> {
+                               if (proxy::is_token(text)) return std::string(text);
+                               return std::unexpected("no cookie name (RFC 6265 section 4.1.1)");
+                             });
+}
+
+// No error shows a part of it.
+Type<proxy::RedisServer> redis_server() {
+  auto read = [](PolicyReader& reader, const YamlNode& node) -> std::optional<proxy::RedisServer> {
+    const auto url = secret().read(reader, node);
+    if (!url) return std::nullopt;
+    auto server = proxy::parse_redis_url(*url);
+    if (!server) {
+      reader.fault(node.mark, server.error());
+      return std::nullopt;
+    }
+    reader.show_as(node, proxy::show_redis_url(*server));
+    return std::move(*server);
+  };
+  return {"a redis:// or unix:// URL", read};
 }
 
 }  // namespace gateway

@@ -102,6 +102,8 @@ Type<std::string> secret();  // text that nobody is shown
 Type<std::string>
 secret_file();                // the contents of the file named, without the end of its last line
 Type<auth::Scalar> scalar();  // what a claim is compared with
+Type<std::string> cookie_name();
+Type<proxy::RedisServer> redis_server();  // its URL, which is a secret as a whole
 
 // A scalar with a grammar of its own; for the parser's error see PolicyReader::refuse().
 template <typename T>

@@ -285,8 +285,13 @@ void check_pair(PolicyReader& reader, const YamlNode& node, const RouteDraft& dr
                     "'same_subjects: true' if both mean the same people",
                     first.name, second.name));
   }
-  if (first.verifier->rules().issuer == second.verifier->rules().issuer &&
-      share_a_place(first, second)) {
+  if (!share_a_place(first, second)) return;
+  if (first.session || second.session) {
+    reader.fault(item_of(node, second.name).mark,
+                 fmt::format("'{}' reads the cookie that '{}' reads: it does not say which of the "
+                             "two it is for",
+                             second.name, first.name));
+  } else if (first.verifier->rules().issuer == second.verifier->rules().issuer) {
     reader.warn(
         item_of(node, second.name).mark,
         fmt::format("'{}' looks where '{}' does, for the same issuer: there the first of the "

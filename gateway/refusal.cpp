@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 28> refusals{{
+constexpr std::array<RefusalRow, 29> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -30,6 +30,7 @@ constexpr std::array<RefusalRow, 28> refusals{{
     {401, "revoked"},
     {408, "first_message_too_slow"},
     {503, "keys_missing"},
+    {503, "session_store_away"},
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},
@@ -41,7 +42,7 @@ constexpr std::array<RefusalRow, 28> refusals{{
 }};
 static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
 
-constexpr std::array<GoodbyeRow, 10> goodbyes{{
+constexpr std::array<GoodbyeRow, 12> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
     {close_unauthorized, "session ended", "session_ended"},
     {close_unauthorized, "another subject or issuer", "principal_changed"},
@@ -51,6 +52,8 @@ constexpr std::array<GoodbyeRow, 10> goodbyes{{
     {proxy::StatusCode::PolicyViolation, "too many errors", "too_many_errors"},
     {proxy::StatusCode::PolicyViolation, "not allowed", "message_denied"},
     {proxy::StatusCode::TryAgainLater, "overloaded", "overloaded"},
+    {close_unauthorized, "logged out", "logged_out"},
+    {close_unauthorized, "login session not known", "session_store_away"},
     {close_revoked, "revoked", "revoked"},
 }};
 static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Revoked) + 1);
@@ -69,10 +72,14 @@ std::vector<std::string_view> list_refusal_reasons() {
   for (std::size_t i = 0; i <= static_cast<std::size_t>(last_denial); ++i) {
     Denied denied;
     denied.denial = static_cast<Denial>(i);
-    const bool by_token = denied.denial == Denial::TokenRefused;
-    if (has_better_reason(refusal_of(denied.denial)) && !by_token) {
+    const bool by_check =
+        denied.denial == Denial::TokenRefused || denied.denial == Denial::SessionRefused;
+    if (has_better_reason(refusal_of(denied.denial)) && !by_check) {
       reasons.push_back(denied.reason());
     }
+  }
+  for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_session_error); ++i) {
+    reasons.push_back(auth::name_of(static_cast<auth::SessionError>(i)));
   }
   for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
     reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));
@@ -197,12 +204,15 @@ Refusal refusal_of(Denial denial) {
     case Denial::CredentialAmbiguous:
     case Denial::CredentialMalformed:
     case Denial::TokenRefused:
+    case Denial::SessionRefused:
     case Denial::PrincipalChanged:
       return Refusal::Unauthorized;
     case Denial::Revoked:
       return Refusal::Revoked;
     case Denial::KeysMissing:
       return Refusal::KeysMissing;
+    case Denial::SessionStoreAway:
+      return Refusal::SessionStoreAway;
     case Denial::NotAllowed:
       return Refusal::Forbidden;
   }

@@ -49,6 +49,7 @@ enum class Refusal : std::uint8_t {
   Revoked,
   FirstMessageTooSlow,
   KeysMissing,
+  SessionStoreAway,
   Forbidden,
   AddressConnections,
   SubjectConnections,
@@ -93,10 +94,12 @@ enum class Goodbye : std::uint8_t {
   NotAllowed,        // `allow`, with other claims
   LimitExceeded,
   Draining,
-  TooManyErrors,  // it was told no again and again, and goes on
-  MessageDenied,  // `on_denied: close`
-  Overloaded,     // more is published than can be delivered
-  Revoked,        // somebody ended it by the admin API
+  TooManyErrors,     // it was told no again and again, and goes on
+  MessageDenied,     // `on_denied: close`
+  Overloaded,        // more is published than can be delivered
+  LoggedOut,         // its login session is over, or nobody's any more
+  SessionStoreAway,  // nobody could say so of it for too long
+  Revoked,           // somebody ended it by the admin API
 };
 
 struct GoodbyeRow {

@@ -80,10 +80,14 @@ std::uint32_t affordable_connections(const Policy& policy, unsigned workers) {
       std::min<rlim_t>(wanted, std::max<rlim_t>(1, left / descriptors_per_connection(policy))));
 }
 
-// How long a token that is good now may be so.
-Milliseconds longest_token(const Policy& policy) {
+// A login session does not say how long it may go on: whoever is revoked stays out for a day.
+constexpr Milliseconds revoked_session_min = std::chrono::hours(24);
+
+// How long a credential that is good now may be so.
+Milliseconds longest_credential(const Policy& policy) {
   Milliseconds longest{0};
   for (const auto& [name, authenticator] : policy.authenticators) {
+    if (authenticator->session) longest = std::max(longest, revoked_session_min);
     if (!authenticator->verifier) continue;  // no token
     const auto& rules = authenticator->verifier->rules();
     longest = std::max(longest, rules.max_lifetime + rules.leeway);
@@ -184,7 +188,7 @@ Server::Server(std::shared_ptr<const Policy> policy)
       fetched_keys_(loop_.timers(), fetcher_, authenticators_of(*policy_), *this) {
   make_workers();
   control_ = std::make_unique<Control>(workers_.front()->loop().timers(), revocations_, sweeps_,
-                                       audit_, longest_token(*policy_));
+                                       audit_, longest_credential(*policy_));
   if (policy_->redis) join_redis();
   add_admin_rows();
 }

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
+
+#include "gateway/session_watch.h"
 
 namespace gateway {
 
@@ -47,6 +50,23 @@ Traffic traffic(const proxy::Tally& tally) { return {tally.messages, tally.octet
 
 }  // namespace
 
+// What a client has of the application's login, and others need not pay for.
+struct Session::Login final : SessionWatch::Host {
+  Login(Session& its, std::string id, const auth::Principal& principal, std::string path)
+      : session(its), watch(*this, its.host_.timers(), std::move(id), principal, std::move(path)) {}
+
+  std::string_view subject() override { return session.identity_.subject; }
+  SessionStore& session_store() override { return session.host_.session_store(session_settings()); }
+  const SessionSettings& session_settings() override { return *session.authenticator_->session; }
+  void on_session_changed(auth::Principal principal, bool other_claims) override {
+    session.on_login_changed(std::move(principal), other_claims);
+  }
+  void on_session_over(Goodbye why) override { session.say_goodbye(why, {}); }
+
+  Session& session;
+  SessionWatch watch;
+};
+
 Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& settings)
     : host_(host),
       policy_(std::move(client.policy)),
@@ -61,6 +81,10 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
       due_(host.timers(), [this] { watch_time(); }),
       relay_(std::move(client.client), std::move(client.backend), settings, host.timers(),
              host.flushes(), *this) {
+  if (!client.session_id.empty()) {
+    login_ =
+        std::make_unique<Login>(*this, std::move(client.session_id), client.principal, client.path);
+  }
   if (identity_.route->rooms) {
     Conversation::Host& speaker = *this;
     conversation_ =
@@ -71,6 +95,8 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
   route_counters().open.add(1);
   due_.arm(lifetime_.wait(identity_.route->lifetime, host.timers().now()));
 }
+
+Session::~Session() = default;
 
 void Session::start(std::string_view early_from_client, std::string_view early_from_backend) {
   check_time();  // the token may have ended while the backend was awaited: nothing goes on after
@@ -260,10 +286,33 @@ std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_v
 
 void Session::renew(const auth::Principal& principal, std::size_t rooms_lost) {
   mark_ = host_.revocations().mark_of(principal);
-  lifetime_.renew(principal.good_until, host_.timers().now());
-  due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
+  live_until(principal.good_until);
   host_.refusals().token_refreshed({identity_.audited(), principal.authenticator, rooms_lost},
                                    now());
+}
+
+void Session::live_until(std::optional<auth::WallTime> good_until) {
+  lifetime_.renew(good_until, host_.timers().now());
+  due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
+}
+
+void Session::on_login_changed(auth::Principal principal, bool other_claims) {
+  const auto good_until = principal.good_until;
+  if (other_claims && !take_claims(std::move(principal))) return;
+  if (relay_.open()) live_until(good_until);
+}
+
+// False: they do not let it stay.
+bool Session::take_claims(auth::Principal principal) {
+  std::vector<std::pair<std::string_view, std::string_view>> captures;
+  identity_.route->path.matches(login_->watch.path(), captures);
+  if (!check_allow(*identity_.route, principal, captures)) {
+    return say_goodbye(Goodbye::NotAllowed, {}), false;
+  }
+  const std::string authenticator = principal.authenticator;
+  const auto rooms_lost = conversation_ ? conversation_->change_claims(std::move(principal)) : 0;
+  host_.audit().session_changed({identity_.audited(), authenticator, rooms_lost});
+  return true;
 }
 
 void Session::report_limit(AuditedLimit limit, LimitAction action) {
@@ -300,6 +349,7 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
   due_.disarm();
+  if (login_) login_->watch.stop();
   if (conversation_) conversation_->end();
   if (limit_hits_unreported_ > 0) write_limit_line();
   host_.counters().closed(by, code);

@@ -16,6 +16,7 @@
 #include "gateway/lifetime.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
+#include "gateway/session_store.h"
 #include "gateway/worker_counters.h"
 #include "proxy/relay.h"
 
@@ -33,6 +34,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual WorkerCounters& counters() = 0;
     virtual const Revocations& revocations() = 0;
     virtual KeyRing& key_ring() = 0;
+    virtual SessionStore& session_store(const SessionSettings& settings) = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
     virtual void retire(Session& session) = 0;        // the last call
 
@@ -42,6 +44,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
 
   // `settings` are the route's and outlive the session.
   Session(Host& host, AdmittedClient client, const proxy::RelaySettings& settings);
+
+  ~Session();
 
   // Once, from the loop: reads what came behind the handshakes, then everything else.
   void start(std::string_view early_from_client, std::string_view early_from_backend);
@@ -88,11 +92,15 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void refused(std::string_view reason, std::string_view room) override;
   void on_join(std::string_view outcome) override { host_.counters().joins.add(outcome); }
 
+  void on_login_changed(auth::Principal principal, bool other_claims);
+  bool take_claims(auth::Principal principal);
+
   std::optional<proxy::Verdict> charge_message();
   std::optional<proxy::Verdict> charge_subject();
   std::optional<proxy::Verdict> charge_shared_subject();
   std::optional<proxy::Verdict> charge_octets(const proxy::FrameHeader& frame);
   proxy::Verdict exceed_unread(AuditedLimit limit, bool begins_message, proxy::Duration wait);
+  void live_until(std::optional<auth::WallTime> good_until);
   void watch_time();
   void report_limit(AuditedLimit limit, LimitAction action);
   void write_limit_line();
@@ -120,6 +128,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged
   proxy::Timer due_;                            // what is next in its lifetime
   std::unique_ptr<Conversation> conversation_;  // null: messages are opaque
+  struct Login;
+  std::unique_ptr<Login> login_;  // null: the credential is no login session
   proxy::Relay relay_;
 };
 

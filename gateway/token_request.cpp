@@ -156,10 +156,10 @@ std::expected<std::string, std::string> make_token(const Policy& policy,
                                                    const TokenRequest& request,
                                                    auth::WallTime now) {
   auto found = policy.authenticators.find(request.authenticator);
-  if (found == policy.authenticators.end() || found->second->anonymous()) {
+  if (found == policy.authenticators.end() || !found->second->verifier) {
     std::vector<std::string_view> known;
     for (const auto& [name, authenticator] : policy.authenticators) {
-      if (!authenticator->anonymous()) known.push_back(name);
+      if (authenticator->verifier) known.push_back(name);
     }
     return std::unexpected(fmt::format("no authenticator '{}' takes tokens{}",
                                        printable(request.authenticator),

@@ -70,6 +70,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       rooms_(index, exchange, policy_->redis.has_value()),
       counting_(index),
       key_ring_(loop_.timers(), std::move(ask_for_key)),
+      session_stores_(loop_, audit_, counters_),
       drain_(loop_.timers(), sessions_),
       second_(loop_.timers(), [this] { on_second(); }) {
   for (const auto& route : policy_->routes) {
@@ -77,6 +78,9 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
   }
   for (const auto& [name, backend] : policy_->backends) {
     servers_.emplace(backend.get(), proxy::Servers(servers(*backend), index_));
+  }
+  for (const auto& authenticator : authenticators_of(*policy_)) {
+    if (authenticator->session) session_stores_.of(authenticator->session->redis);
   }
   second_.arm(seconds(1));
 }

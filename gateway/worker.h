@@ -20,6 +20,7 @@
 #include "gateway/revocations.h"
 #include "gateway/rooms.h"
 #include "gateway/session.h"
+#include "gateway/session_stores.h"
 #include "gateway/survey.h"
 #include "gateway/worker_counters.h"
 #include "proxy/listener.h"
@@ -85,6 +86,9 @@ class Worker final : private proxy::Listener::Observer,
   const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
   KeyRing& key_ring() override { return key_ring_; }
+  SessionStore& session_store(const SessionSettings& settings) override {
+    return session_stores_.of(settings.redis);
+  }
   proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return drain_.begun(); }
   std::string drain_reason() override { return Drain::reason(); }
@@ -119,6 +123,7 @@ class Worker final : private proxy::Listener::Observer,
   RoomServices room_services_{rooms_, reader_, ledger_};
   Counting counting_;
   KeyRing key_ring_;
+  SessionStores session_stores_;
   std::map<const BackendSettings*, proxy::Servers> servers_;
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first

@@ -68,6 +68,10 @@ void WorkerCounters::limit_hit(AuditedLimit limit, LimitAction action) {
   limits[index_of(limit)][index_of(action)].add();
 }
 
+void WorkerCounters::session_asked(SessionStore::Answer::Kind answer) {
+  session_questions[index_of(answer)].add();
+}
+
 void WorkerCounters::closed(ClosedBy by, std::uint16_t code) {
   const fmt::format_int text(code);
   const std::string_view word(text.data(), text.size());

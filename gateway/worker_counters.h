@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "gateway/audit.h"
+#include "gateway/session_store.h"
 #include "proxy/counter.h"
 
 namespace gateway {
@@ -51,6 +52,7 @@ struct alignas(cache_line_octets) WorkerCounters {
   void served(int status);    // a request for one of the gateway's own resources; 0: the same
   void limit_hit(AuditedLimit limit, LimitAction action);
   void closed(ClosedBy by, std::uint16_t code);  // as in ConnectionClosed
+  void session_asked(SessionStore::Answer::Kind answer);
 
   std::vector<RouteCounters> routes;  // by Route::index
   WordCounters answers;
@@ -61,8 +63,10 @@ struct alignas(cache_line_octets) WorkerCounters {
   WordCounters joins;                     // by what came of them
   proxy::LatencyHistogram verifications;  // of tokens, whatever came of them
   std::array<std::array<proxy::Counter, limit_actions>, audited_limits> limits;
-  std::array<WordCounters, closers> closes;  // by ClosedBy, then code
-  proxy::Counter slow_clients;               // closed for it
+  std::array<WordCounters, closers> closes;                             // by ClosedBy, then code
+  std::array<proxy::Counter, SessionStore::answers> session_questions;  // by Answer::Kind
+  proxy::LatencyHistogram session_answers;                              // what was answered
+  proxy::Counter slow_clients;                                          // closed for it
   proxy::Counter slow_backends;
 };
 

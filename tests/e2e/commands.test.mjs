@@ -164,7 +164,7 @@ describe('the policies that come with it', () => {
     const examples = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
     assert.ok(examples.length >= 5);
     for (const name of examples) {
-      const { code, out, err } = await gatehouse(['check', '--policy', join(folder, name)], { env: { JWT_SECRET: secret, REDIS_PASSWORD: 'x' } });
+      const { code, out, err } = await gatehouse(['check', '--policy', join(folder, name)], { env: { JWT_SECRET: secret, SESSION_SECRET: secret, REDIS_PASSWORD: 'x' } });
       assert.equal(code, 0, `${name}: ${out}${err}`);
     }
   });

@@ -855,6 +855,57 @@ TEST_SUITE("rooms: another token") {
     CHECK(alice.tokens.empty());
     CHECK(alice.told().empty());
   }
+
+  auth::Principal alice_now(std::string_view claims_json) {
+    return Client::principal("alice", claims_json);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "other claims of a login cost rooms as well") {
+    CHECK(alice.conversation.change_claims(alice_now(R"({"teams":["blue","green"]})")) == 1);
+    CHECK(alice.told() == Strings{R"({"type":"left","room":"team:red","reason":"refresh"})"});
+    CHECK(house.rooms.members("room:team:red") == 0);
+    CHECK(house.rooms.members("room:team:blue") == 1);
+    alice.say(R"({"type":"join","room":"team:green"})");
+    alice.say(R"({"type":"join","room":"team:red"})");
+    alice.say(R"({"type":"message","room":"team:blue","payload":1})");
+    CHECK(alice.refusals == Strings{"access_denied team:red", "access_denied team:blue"});
+    CHECK(alice.renewed.empty());
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "of that a backend hears that the client has left") {
+    route.backend = std::make_shared<gateway::BackendSettings>();
+    CHECK(alice.conversation.change_claims(alice_now("{}")) == 2);
+    CHECK(alice.told_backend.size() == 2);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "a join that waits, and may not be any more, is refused") {
+    alice.say(R"({"type":"leave","room":"team:red"})");
+    (void)alice.told();
+    route.backend = std::make_shared<gateway::BackendSettings>();
+    house.port.late = true;
+    const auto join = R"({"type":"join","room":"team:red","id":1})";
+    CHECK(alice.say(join).kind == Kind::Hold);
+    CHECK(alice.conversation.change_claims(alice_now(R"({"teams":["blue"]})")) == 1);
+    CHECK(alice.resumed == 1);
+    CHECK(alice.say(join).kind == Kind::Swallow);
+    house.port.arrive();
+    CHECK(alice.resumed == 1);
+    CHECK(alice.told() ==
+          Strings{error("access_denied", "Access denied", R"(,"room":"team:red","id":1)")});
+    CHECK(alice.told_backend.empty());
+    CHECK(house.rooms.members("room:team:red") == 0);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "a join that waits, and still may be, goes on") {
+    alice.say(R"({"type":"leave","room":"team:red"})");
+    (void)alice.told();
+    house.port.late = true;
+    CHECK(alice.say(R"({"type":"join","room":"team:red"})").kind == Kind::Hold);
+    CHECK(alice.conversation.change_claims(alice_now(R"({"teams":["red","blue"]})")) == 0);
+    CHECK(alice.resumed == 0);
+    house.port.arrive();
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"team:red"})"});
+  }
 }
 
 TEST_SUITE("messages of an existing protocol") {
@@ -906,6 +957,16 @@ TEST_SUITE("messages of an existing protocol") {
     CHECK(alice.hear(R"({"data":1})").kind == Kind::Pass);
     CHECK(alice.hear(R"({"channel":"public-1","channel":"x"})").kind == Kind::Swallow);
     CHECK(alice.refusals == Strings{"backend_message_dropped"});
+  }
+
+  TEST_CASE_FIXTURE(JsonFixture,
+                    "in a protocol that is another's, its frames stop without a word") {
+    alice.say(R"({"op":"subscribe","channel":"public-1"})");
+    route.rooms->rules = {rule("public-*", nobody, everyone)};
+    CHECK(alice.conversation.change_claims(Client::principal("alice", "{}")) == 1);
+    CHECK(alice.hear(R"({"channel":"public-1","data":1})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+    CHECK(alice.told_backend.empty());
   }
 
   TEST_CASE_FIXTURE(JsonFixture, "the limit of a room throttles") {

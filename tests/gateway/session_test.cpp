@@ -12,6 +12,7 @@
 #include "gateway/exchange.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
+#include "tests/fakes/scripted_session_store.h"
 #include "tests/gateway/captured_log.h"
 
 using namespace std::chrono_literals;
@@ -37,6 +38,18 @@ std::shared_ptr<const gateway::Authenticator> users() {
   made->name = "users";
   made->verifier = std::make_shared<const auth::TokenVerifier>(
       rules, std::make_shared<auth::KeySet>(std::move(keys)));
+  return made;
+}
+
+std::shared_ptr<const gateway::Authenticator> web() {
+  auto settings = std::make_shared<gateway::SessionSettings>();
+  settings->rules = {.authenticator = "web",
+                     .subject_prefix = "",
+                     .subject = "/user",
+                     .claims = {{"role", "/role"}}};
+  auto made = std::make_shared<gateway::Authenticator>();
+  made->name = "web";
+  made->session = std::move(settings);
   return made;
 }
 
@@ -66,6 +79,7 @@ struct Limits {
   bool rooms = false;            // everybody's, and no backend; else opaque messages, and one
   gateway::LifetimeRules lifetime = {};
   std::string early = {};  // what the client sent before its 101
+  bool logged_in = false;  // by a login session of the application, as an editor; else by a token
 };
 
 // A session between two fake peers, and its worker.
@@ -100,8 +114,17 @@ class Fixture final : public gateway::Session::Host {
     admitted.identity.id.fill('7');
     admitted.identity.route = &route;
     admitted.identity.subject = "alice";
-    admitted.principal.authenticator = "users";
-    admitted.principal.issuer = "https://id.example/";
+    if (limits.logged_in) {
+      route.authenticate = {web(), users()};
+      route.allow.claim = "role";
+      route.allow.values = {"editor", "viewer"};
+      route.allow.kind = auth::Condition::Kind::In;
+      admitted.session_id = "id-1";
+      admitted.principal.authenticator = "web";
+    } else {
+      admitted.principal.authenticator = "users";
+      admitted.principal.issuer = "https://id.example/";
+    }
     admitted.principal.good_until = good_until;
     admitted.holdings.connection = ledger_.accept();
     admitted.client = std::make_unique<FakeTransport>(client);
@@ -133,6 +156,9 @@ class Fixture final : public gateway::Session::Host {
   gateway::WorkerCounters& counters() override { return counters_; }
   const gateway::Revocations& revocations() override { return revoked; }
   gateway::KeyRing& key_ring() override { return key_ring_; }
+  gateway::SessionStore& session_store(const gateway::SessionSettings&) override {
+    return sessions;
+  }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -180,6 +206,7 @@ class Fixture final : public gateway::Session::Host {
   std::shared_ptr<Peer> client = std::make_shared<Peer>();
   std::shared_ptr<Peer> backend = std::make_shared<Peer>();
   bool retired = false;
+  ScriptedSessionStore sessions;
   gateway::Revocations revoked;  // loaded, as where there is no Redis
 
  private:
@@ -831,6 +858,75 @@ TEST_SUITE("what a session counts") {
       CHECK(f.counters().slow_backends.value() == (client ? 0 : 1));
       CHECK(closes(f, ClosedBy::Gateway, "1013") == 1);
     }
+  }
+}
+
+TEST_SUITE("A session of who is logged in to the application") {
+  std::string record(std::string_view role, std::string_view end = "null") {
+    return R"({"cookie":{"expires":)" + std::string(end) + R"(},"user":"alice","role":")" +
+           std::string(role) + R"("})";
+  }
+
+  TEST_CASE("it is looked at again, and closes when the login is over") {
+    Fixture f({.logged_in = true});
+    f.pass(30s);
+    REQUIRE(f.sessions.asker);
+    f.sessions.find(record("editor"));
+    CHECK(f.session().open());
+    f.pass(30s);
+    f.sessions.miss();
+    CHECK_FALSE(f.session().open());
+    CHECK(f.code_at_client() == 4401);
+    f.pass(1h);
+    CHECK(f.sessions.asked.size() == 2);
+    const auto closed = f.lines("connection_closed");
+    REQUIRE(closed.size() == 1);
+    CHECK(closed[0].contains(R"("reason":"logged_out")"));
+  }
+
+  TEST_CASE("claims that it may have it goes on with, others close it") {
+    Fixture f({.logged_in = true});
+    f.pass(30s);
+    f.sessions.find(record("viewer"));
+    CHECK(f.session().open());
+    f.pass(30s);
+    f.sessions.find(record("nobody"));
+    CHECK(f.code_at_client() == 4403);
+    const auto changed = f.lines("session_changed");
+    REQUIRE(changed.size() == 1);
+    CHECK(changed[0].contains(R"("authenticator":"web")"));
+  }
+
+  TEST_CASE("an end that it gets is kept, and one that moves is moved") {
+    Fixture f({.logged_in = true});
+    f.pass(30s);
+    f.sessions.find(record("editor", R"("2023-11-14T22:14:20.000Z")"));  // 60 s after the begin
+    CHECK(f.session().good_until() == begin + 60s);
+    f.pass(29s);
+    REQUIRE(f.sessions.asker);
+    f.sessions.find(record("editor", R"("2023-11-14T22:14:30.000Z")"));
+    f.pass(5s);
+    CHECK(f.session().open());
+    f.pass(6s);
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("whoever leaves asks no more") {
+    Fixture f({.logged_in = true});
+    f.pass(30s);
+    REQUIRE(f.sessions.asker);
+    f.client->vanish();
+    CHECK_FALSE(f.sessions.asker);
+    f.pass(1h);
+    CHECK(f.sessions.asked.size() == 1);
+  }
+
+  TEST_CASE("no token takes its place, also not one without an issuer") {
+    Fixture f({.rooms = true, .logged_in = true});
+    f.client->send(refresh(token("alice", 600s)));
+    CHECK(f.told() == std::vector<std::string>{
+                          R"({"type":"error","code":"invalid_token","message":"Invalid token"})"});
+    CHECK(f.session().open());
   }
 }
 

@@ -10,6 +10,7 @@
 #include "gateway/exchange.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
+#include "tests/fakes/scripted_session_store.h"
 #include "tests/gateway/captured_log.h"
 
 using namespace gateway;
@@ -34,6 +35,7 @@ struct Fixture : Session::Host {
   proxy::FlushList flush_list;
   proxy::Timers clock{proxy::Instant{{}, begin}};
   KeyRing keys{clock, [](const auto&) {}};
+  tests::ScriptedSessionStore login_sessions;
   proxy::RelaySettings settings;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   Revocations revoked;
@@ -55,6 +57,7 @@ struct Fixture : Session::Host {
   WorkerCounters& counters() override { return counted; }
   const Revocations& revocations() override { return revoked; }
   KeyRing& key_ring() override { return keys; }
+  SessionStore& session_store(const SessionSettings&) override { return login_sessions; }
   const RoomServices& room_services() override { return services; }
   void retire(Session&) override {}
 
