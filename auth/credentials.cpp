@@ -45,11 +45,14 @@ std::string_view field_of(const CredentialPlace& place) {
     case Kind::Cookie:
       return cookie_name;
     case Kind::Query:
+    case Kind::Ticket:
     case Kind::FirstMessage:
       return {};
   }
   return {};
 }
+
+bool in_query(Kind kind) { return kind == Kind::Query || kind == Kind::Ticket; }
 
 char delimiter_of(Kind kind) {
   assert(kind != Kind::Header && kind != Kind::FirstMessage);
@@ -107,7 +110,7 @@ void add_parts(std::string_view list, const CredentialPlace& place, Values& valu
 Values values_at(const HandshakeFields& handshake, const CredentialPlace& place) {
   Values values;
   if (place.kind == Kind::FirstMessage) return values;
-  if (place.kind == Kind::Query) {
+  if (in_query(place.kind)) {
     add_parts(handshake.query, place, values);
     return values;
   }
@@ -140,7 +143,7 @@ std::expected<std::string, CredentialsError> bearer_token(std::string_view value
 std::expected<std::string, CredentialsError> decoded(std::string_view value,
                                                      const CredentialPlace& place) {
   if (place.kind == Kind::Header) return bearer_token(value, place.name);
-  if (place.kind != Kind::Query) return std::string(value);
+  if (!in_query(place.kind)) return std::string(value);
   auto text = percent_decode(value, Plus::IsSpace);
   if (!text) return std::unexpected(CredentialsError::Malformed);
   return *std::move(text);
@@ -148,7 +151,7 @@ std::expected<std::string, CredentialsError> decoded(std::string_view value,
 
 bool holds_credential(std::string_view part, Kind kind, std::span<const CredentialPlace> places) {
   return std::ranges::any_of(places, [&](const CredentialPlace& place) {
-    return place.kind == kind && held_by(part, place);
+    return (in_query(kind) ? in_query(place.kind) : place.kind == kind) && held_by(part, place);
   });
 }
 
@@ -165,7 +168,7 @@ std::optional<std::string> stripped_list(std::string_view list, Kind kind,
     }
     // White space that came behind a delimiter which is no longer there goes with it; in a query
     // it would be a part of the name.
-    if (first && found && kind != Kind::Query) {
+    if (first && found && !in_query(kind)) {
       part.remove_prefix(std::min(part.find_first_not_of(" \t"), part.size()));
     }
     if (!first) rest += delimiter_of(kind);

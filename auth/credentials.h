@@ -29,6 +29,7 @@ struct CredentialPlace {
     Subprotocol,
     Cookie,
     Query,
+    Ticket,        // a query parameter, too; what it holds is no token but stands for one
     FirstMessage,  // of the client, after its 101: nothing in a handshake
   };
   Kind kind;

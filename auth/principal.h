@@ -48,6 +48,8 @@ struct Principal {
   Claims claims;
   std::optional<WallTime> issued_at;   // iat; none: the credential does not say
   std::optional<WallTime> good_until;  // exp + leeway; none: for ever
+  bool single_use =
+      false;  // its token_id may be used once, and nobody has asked yet whether it was
 };
 
 }  // namespace auth

@@ -13,7 +13,7 @@
 namespace auth {
 namespace {
 
-constexpr std::array<std::string_view, 17> error_names = {
+constexpr std::array<std::string_view, 18> error_names = {
     "too_long",          "malformed",
     "duplicate_name",    "critical_extension",
     "wrong_type",        "algorithm_not_allowed",
@@ -22,7 +22,7 @@ constexpr std::array<std::string_view, 17> error_names = {
     "wrong_audience",    "missing_expiry",
     "expired",           "not_yet_valid",
     "lifetime_too_long", "bad_subject",
-    "required_claim",
+    "missing_token_id",  "required_claim",
 };
 static_assert(error_names.size() == static_cast<std::size_t>(last_token_error) + 1);
 

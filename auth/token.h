@@ -38,7 +38,8 @@ enum class TokenError : std::uint8_t {
   NotYetValid,  // nbf or iat too far ahead
   LifetimeTooLong,
   BadSubject,
-  RequiredClaim,  // a claim of `require` is not there or differs
+  MissingTokenId,  // a token that opens one connection only has a jti
+  RequiredClaim,   // a claim of `require` is not there or differs
 };
 inline constexpr auto last_token_error = TokenError::RequiredClaim;
 
@@ -73,6 +74,7 @@ struct TokenRules {
   std::chrono::milliseconds leeway{30'000};
   std::chrono::milliseconds max_lifetime{24 * 3'600'000};
   std::vector<RequiredClaim> require;
+  bool once = false;  // a jti opens one connection only
 };
 
 // Immutable; one instance may be used from all workers at once.

@@ -106,6 +106,9 @@ std::expected<Principal, TokenError> check_claims(const ParsedToken& token, cons
   if (token_id != nullptr && !json_is_string(token_id)) {
     return std::unexpected(TokenError::Malformed);
   }
+  if (rules.once && string_of(token_id).empty()) {
+    return std::unexpected(TokenError::MissingTokenId);
+  }
   const bool all_there = std::ranges::all_of(rules.require, [&](const RequiredClaim& required) {
     return equal(token.claims.find(required.name), required.value);
   });
@@ -116,7 +119,8 @@ std::expected<Principal, TokenError> check_claims(const ParsedToken& token, cons
                    .token_id = std::string(string_of(token_id)),
                    .claims = token.claims,
                    .issued_at = times->issued,
-                   .good_until = times->expiry + rules.leeway};
+                   .good_until = times->expiry + rules.leeway,
+                   .single_use = rules.once};
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "auth/single_use.h"
 #include "gateway/answers.h"
 #include "gateway/linger.h"
 #include "gateway/random_text.h"
@@ -124,10 +125,10 @@ void Admission::identify() {
   if (credential_) {
     host_.counters().verifications.observe(std::chrono::steady_clock::now() - began);
   }
-  principal ? identified_as(*std::move(principal)) : wait_or_deny(principal.error());
+  principal ? on_identified(*std::move(principal)) : wait_or_deny(principal.error());
 }
 
-void Admission::identified_as(auth::Principal principal) {
+void Admission::on_identified(auth::Principal principal) {
   principal_ = std::move(principal);
   identity_.subject = principal_.subject;
   mark_ = host_.revocations().mark_of(principal_);
@@ -163,7 +164,7 @@ void Admission::on_session(const SessionStore::Answer& answer) {
   if (state_ != State::Asking) return;
   inquiry_.reset();
   auto principal = authenticate_session(*denied_, answer, wall_time(host_.loop().timers()));
-  principal ? identified_as(*std::move(principal)) : deny(principal.error());
+  principal ? on_identified(*std::move(principal)) : deny(principal.error());
 }
 
 bool Admission::form_is_good() {
@@ -258,6 +259,31 @@ void Admission::exceed(Refusal refusal, AuditedLimit limit) {
   refuse(refusal);
 }
 
+// --- a ticket ---
+
+bool Admission::has_ticket() const {
+  return credential_ && credential_->kind == auth::CredentialPlace::Kind::Ticket;
+}
+
+// It is used whatever comes of it: who has it is known only then.
+void Admission::take_ticket() {
+  if (!auth::valid_ticket(credential_->value)) return deny(Denied::because(Denial::TicketUnknown));
+  state_ = State::Asking;
+  Depositing::Asker& asker = *this;
+  question_ = host_.depositing().take_ticket(asker, auth::name_of_ticket(credential_->value),
+                                             wall_time(host_.loop().timers()));
+}
+
+void Admission::on_ticket(const DepositAnswer& answer) {
+  if (answer.outcome == DepositAnswer::Outcome::NotDone) {
+    return deny(Denied::because(Denial::TicketUnknown));
+  }
+  auto principal =
+      redeem(*identity_.route, target_.path, answer.grant, wall_time(host_.loop().timers()));
+  if (!principal) return deny(principal.error());
+  on_identified(std::move(*principal));
+}
+
 // --- a client that has its 101 before the backend is asked ---
 
 void Admission::accept() {
@@ -328,7 +354,7 @@ void Admission::on_client_ending(const proxy::Ending& ending) {
 void Admission::proceed() {
   const auto& route = *identity_.route;
   const auto& limits = route.subject_limits;
-  if (limits.scope == Scope::Instance || limits.connections_max == 0) return open();
+  if (limits.scope == Scope::Instance || limits.connections_max == 0) return use_token();
   state_ = State::Counting;
   Counting::Asker& asker = *this;
   holdings_.of_subject_everywhere = host_.counting().count(
@@ -339,6 +365,28 @@ void Admission::proceed() {
 void Admission::on_counted(bool within) {
   if (state_ != State::Counting) return;
   if (!within) return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections);
+  use_token();
+}
+
+// Nothing but the backend can refuse it from here on: whoever is told to stay away for another
+// reason has lost no token.
+void Admission::use_token() {
+  if (!principal_.single_use) return open();
+  state_ = State::Asking;
+  const auto now = wall_time(host_.loop().timers());
+  Depositing::Asker& asker = *this;
+  question_ = host_.depositing().mark_token(
+      asker, auth::name_of_token(principal_.authenticator, principal_.issuer, principal_.token_id),
+      mark_kept_for(principal_, now), now);
+}
+
+void Admission::on_deposit(DepositAnswer answer) {
+  if (state_ != State::Asking) return;
+  using Outcome = DepositAnswer::Outcome;
+  if (answer.outcome == Outcome::Away) return refuse(Refusal::DepositsAway);
+  if (answer.outcome == Outcome::Full) return refuse(Refusal::DepositsFull);
+  if (has_ticket()) return on_ticket(answer);
+  if (answer.outcome == Outcome::NotDone) return deny(Denied::because(Denial::TokenUsed));
   open();
 }
 
@@ -417,8 +465,9 @@ void Admission::on_deadline() {
     case State::Heard:
       return on_heard();
     case State::Waiting:
-    case State::Asking:
       return deny(*denied_);
+    case State::Asking:
+      return inquiry_ ? deny(*denied_) : refuse(Refusal::DepositsAway);
     case State::Counting:
     case State::Dialling:
       return refuse(Refusal::BackendTooSlow);
@@ -468,6 +517,7 @@ void Admission::refuse(Refusal refusal, std::string_view reason, int status,
   holdings_.of_subject_everywhere.reset();
   inquiry_.reset();
   stop_waiting();
+  question_.reset();
   state_ = State::Answered;
   if (accepted_) {
     const auto why = refusal == Refusal::Draining ? host_.drain_reason() : std::string();

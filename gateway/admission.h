@@ -17,6 +17,7 @@
 #include "gateway/audit.h"
 #include "gateway/connection_identity.h"
 #include "gateway/counting.h"
+#include "gateway/depositing.h"
 #include "gateway/envelope.h"
 #include "gateway/identity_fields.h"
 #include "gateway/inquiry.h"
@@ -61,6 +62,7 @@ struct AdmittedClient {
 class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
                         private Counting::Asker,
+                        private Depositing::Asker,
                         private KeyRing::Waiter,
                         private SessionStore::Asker,
                         private AcceptedClient::Observer,
@@ -105,7 +107,7 @@ class Admission final : private proxy::Transport::Observer,
   // Listening:  the client has its 101, and its first message is awaited.
   // Heard:      that was good; the next questions are asked when its octets have been read.
   // Waiting:    for a key that the token names and that is being looked for.
-  // Asking:     a store, whether the credential stands.
+  // Asking:     a store, whether the credential stands, or whether it has been used.
   // Counting:   whether the subject has too many connections on all instances together.
   // Dialling:   the backend is.
   // Serving:    one of the gateway's own resources, by own_request_.
@@ -141,7 +143,7 @@ class Admission final : private proxy::Transport::Observer,
   void on_head();
   void serve();
   void identify();
-  void identified_as(auth::Principal principal);
+  void on_identified(auth::Principal principal);
   void wait_or_deny(const Denied& denied);
   void ask_for_session(const Denied& denied);
   void hear();
@@ -164,6 +166,11 @@ class Admission final : private proxy::Transport::Observer,
   void listen();
   void proceed();
   void on_counted(bool within) override;
+  bool has_ticket() const;
+  void take_ticket();
+  void use_token();
+  void on_deposit(DepositAnswer answer) override;
+  void on_ticket(const DepositAnswer& answer);
   void open();
   void dial();
   void admit(std::string_view server, std::string_view subprotocol,
@@ -208,7 +215,8 @@ class Admission final : private proxy::Transport::Observer,
   Revocations::Mark mark_;
   // Why it waits for a key or asks a store, or did; null: it never has.
   std::unique_ptr<const Denied> denied_;
-  std::unique_ptr<Inquiry> inquiry_;  // that is asked
+  std::unique_ptr<Inquiry> inquiry_;                // that is asked
+  std::unique_ptr<Depositing::Question> question_;  // the same
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
   std::string_view failed_server_;  // the last of them, as the policy wrote it

@@ -6,6 +6,7 @@
 
 #include "auth/algorithm.h"
 #include "auth/ascii.h"
+#include "auth/grant.h"
 #include "auth/session_cookie.h"
 #include "auth/subject.h"
 #include "gateway/random_text.h"
@@ -120,6 +121,14 @@ std::string_view name_of(Denial denial) {
       return "credential_malformed";
     case Denial::TokenRefused:
       return "token_refused";
+    case Denial::TokenUsed:
+      return "token_used";
+    case Denial::TicketUnknown:
+      return "ticket_unknown";
+    case Denial::TicketElsewhere:
+      return "ticket_elsewhere";
+    case Denial::NoTicketPlace:
+      return "no_ticket_place";
     case Denial::KeysMissing:
       return "keys_missing";
     case Denial::SessionRefused:
@@ -237,6 +246,9 @@ std::expected<auth::Principal, Denied> authenticate(const Route& route,
   if (!credential) {
     return authenticate_nobody(route, credential.error());
   }
+  if (credential->kind == auth::CredentialPlace::Kind::Ticket) {
+    return std::unexpected(denied(Denial::TicketUnknown, route.line));
+  }
   const auto& place = route.places[credential->place];
   if (const auto* authenticator = session_reader(route, place)) {
     return std::unexpected(name_session(*authenticator, credential->value));
@@ -289,6 +301,32 @@ std::expected<auth::Principal, Denied> authenticate_again(const Route& route, co
     return std::unexpected(denied(Denial::PrincipalChanged, route.line));
   }
   return principal;
+}
+
+// Whoever can write to Redis can write a grant: it says no more than a token could.
+std::expected<auth::Principal, Denied> redeem(const Route& route, std::string_view path,
+                                              std::string_view text, auth::WallTime now) {
+  auto grant = auth::read_grant(text);
+  if (!grant) {
+    return std::unexpected(denied(Denial::TicketUnknown, route.line));
+  }
+  auto& principal = grant->principal;
+  const auto authenticator =
+      std::ranges::find(route.authenticate, principal.authenticator,
+                        [](const auto& each) -> const std::string& { return each->name; });
+  const bool here = grant->route == route.key && grant->path == path &&
+                    authenticator != route.authenticate.end() && (*authenticator)->ticket_lifetime;
+  if (!here) {
+    return std::unexpected(denied(Denial::TicketElsewhere, route.line));
+  }
+  const auto& rules = (*authenticator)->verifier->rules();
+  const bool good = now < *principal.good_until &&
+                    *principal.good_until - now <= rules.max_lifetime + rules.leeway &&
+                    is_for(**authenticator, principal.issuer);
+  if (!good) {
+    return std::unexpected(denied(Denial::TicketUnknown, (*authenticator)->line));
+  }
+  return std::move(principal);
 }
 
 std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,

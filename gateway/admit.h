@@ -39,9 +39,13 @@ enum class Denial : std::uint8_t {
   CredentialAmbiguous,  // 401: the same place twice
   CredentialMalformed,  // 401: another scheme than Bearer
   TokenRefused,         // 401: token_error says which check
+  TokenUsed,            // 401: its jti has opened a connection already
+  TicketUnknown,        // 401: used, ended, or never made
+  TicketElsewhere,      // 401: made for another path, or by who is not of the route any more
   KeysMissing,          // 503: a key that may have signed it was never fetched, or too long ago
   SessionRefused,       // 401: session_error says why
   SessionStoreAway,     // 503: only its store can tell of a session
+  NoTicketPlace,        // 403: who reads this credential gives no tickets
   NotAllowed,           // 403: `allow`
   PrincipalChanged,     // 401: a refresh as another subject, or by another issuer
   Revoked,              // a refresh with a token that is
@@ -61,6 +65,13 @@ struct Denied {
 
   // For the audit log: lower case with underscores, a token's failed check by its own name.
   std::string_view reason() const;
+
+  // With nothing more to say of it.
+  static Denied because(Denial denial) {
+    Denied denied;
+    denied.denial = denial;
+    return denied;
+  }
 };
 
 using FoundCredential = std::expected<auth::Credential, auth::CredentialsError>;
@@ -77,7 +88,8 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
 
 // Of the authenticators that look where the credential was, the token's `iss` chooses one. Nothing
 // found anywhere makes an anonymous principal where the route has one. What a session's cookie
-// names is denied with Denial::SessionStoreAway, since nobody is asked here.
+// names is denied with Denial::SessionStoreAway, since nobody is asked here; and a ticket is known
+// to nobody here: redeem() is for that.
 std::expected<auth::Principal, Denied> authenticate(const Route& route,
                                                     const FoundCredential& credential,
                                                     const KnownKeys& keys, auth::WallTime now);
@@ -102,6 +114,10 @@ std::expected<auth::Principal, Denied> authenticate_again(const Route& route, co
                                                           std::string_view token,
                                                           const KnownKeys& keys,
                                                           auth::WallTime now);
+
+// Whose a ticket is that was made for this route and path. `grant`: what was kept under its name.
+std::expected<auth::Principal, Denied> redeem(const Route& route, std::string_view path,
+                                              std::string_view grant, auth::WallTime now);
 
 std::expected<void, Denied> check_allow(const Route& route, const auth::Principal& principal,
                                         auth::Captures captures);

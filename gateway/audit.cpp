@@ -84,6 +84,11 @@ void Audit::connection_opened(const ConnectionOpened& event) {
          {"worker", event.worker}});
 }
 
+void Audit::ticket_made(const AuditedConnection& connection, std::string_view authenticator) {
+  if (!log_.enabled(LogLevel::Info)) return;
+  write(log_, LogLevel::Info, "ticket_made", connection, {{"authenticator", authenticator}});
+}
+
 void Audit::connection_refused(const ConnectionRefused& event) {
   const LogLevel level = level_of(event.status);
   if (!log_.enabled(level)) return;
@@ -242,6 +247,10 @@ void Audit::session_store_away(std::string_view store, std::string_view reason) 
 
 void Audit::session_store_back(std::string_view store) {
   log_.write(LogLevel::Info, "session_store_back", {{"store", store}});
+}
+
+void Audit::deposits_refused(std::string_view reason) {
+  log_.write(LogLevel::Error, "single_use_refused", {{"reason", reason}});
 }
 
 void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,

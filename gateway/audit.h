@@ -134,6 +134,8 @@ class Audit {
 
   void connection_opened(const ConnectionOpened& event);
   void connection_refused(const ConnectionRefused& event);
+  // Who may connect has got a ticket that opens one connection.
+  void ticket_made(const AuditedConnection& connection, std::string_view authenticator);
   void refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count);
   void connection_closed(const ConnectionClosed& event);
   void message_refused(const MessageRefused& event);
@@ -171,6 +173,10 @@ class Audit {
   // asked, for a reason that is a word; and can be asked again.
   void session_store_away(std::string_view store, std::string_view reason);
   void session_store_back(std::string_view store);
+
+  // Redis does not keep what serves once, for a reason that is a word: handshakes that need it are
+  // refused.
+  void deposits_refused(std::string_view reason);
 
   void started(std::string_view version, std::string_view listen, std::string_view admin,
                unsigned workers);

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "auth/single_use.h"
 #include "gateway/identity_fields.h"
 #include "gateway/named_request.h"
 #include "gateway/request_fields.h"
@@ -101,7 +102,33 @@ std::optional<OwnAnswer> Authorization::judge() {
   }
   const auto allowed = check_allow(*match_.route, *principal, match_.captures);
   if (!allowed) return denied_answer(allowed.error());
-  return grant(*principal);
+  if (!principal->single_use) return grant(*principal);
+  principal_ = *principal;
+  use_token(now);
+  return std::nullopt;
+}
+
+// What the proxy opens then is the one connection of the token.
+void Authorization::use_token(auth::WallTime now) {
+  Depositing::Asker& asker = *this;
+  question_ = host_.depositing().mark_token(
+      asker,
+      auth::name_of_token(principal_->authenticator, principal_->issuer, principal_->token_id),
+      mark_kept_for(*principal_, now), now);
+}
+
+void Authorization::on_deposit(DepositAnswer answer) {
+  using Outcome = DepositAnswer::Outcome;
+  switch (answer.outcome) {
+    case Outcome::Done:
+      return observer_->on_answer(grant(*principal_));
+    case Outcome::NotDone:
+      return observer_->on_answer(denied_answer(Denied::because(Denial::TokenUsed)));
+    case Outcome::Away:
+      return observer_->on_answer(refused(Refusal::DepositsAway));
+    case Outcome::Full:
+      return observer_->on_answer(refused(Refusal::DepositsFull));
+  }
 }
 
 std::optional<OwnAnswer> Authorization::wait_or_deny(const Denied& denied) {
@@ -118,7 +145,8 @@ void Authorization::on_keys() {
 
 OwnAnswer Authorization::give_up() {
   stop_waiting();
-  return denied_answer(*denied_);
+  const auto asked = std::move(question_);
+  return asked ? refused(Refusal::DepositsAway) : denied_answer(*denied_);
 }
 
 OwnAnswer Authorization::grant(const auth::Principal& principal) {

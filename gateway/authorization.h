@@ -12,7 +12,7 @@
 
 namespace gateway {
 
-class Authorization final : public OwnResource, private KeyRing::Waiter {
+class Authorization final : public OwnResource, private KeyRing::Waiter, private Depositing::Asker {
  public:
   using OwnResource::OwnResource;
 
@@ -21,6 +21,7 @@ class Authorization final : public OwnResource, private KeyRing::Waiter {
 
  private:
   void on_keys() override;
+  void on_deposit(DepositAnswer answer) override;
 
   // The questions in their order: an answer, or none where the next may be asked.
   std::optional<OwnAnswer> find_named_route();
@@ -28,6 +29,7 @@ class Authorization final : public OwnResource, private KeyRing::Waiter {
   std::optional<OwnAnswer> find_named_credential();
   std::optional<OwnAnswer> judge();  // none: it waits for a key
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
+  void use_token(auth::WallTime now);
   OwnAnswer grant(const auth::Principal& principal);
 
   Observer* observer_ = nullptr;     // null: not asked yet
@@ -36,7 +38,9 @@ class Authorization final : public OwnResource, private KeyRing::Waiter {
   proxy::Target target_;             // of the same
   RouteMatch match_;                 // views into that
   FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
-  std::optional<Denied> denied_;  // why it waits for a key
+  std::optional<Denied> denied_;                    // why it waits for a key
+  std::optional<auth::Principal> principal_;        // who asks, where a token may be used once
+  std::unique_ptr<Depositing::Question> question_;  // whether it was
 };
 
 }  // namespace gateway

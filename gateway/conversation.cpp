@@ -38,7 +38,7 @@ std::vector<std::string_view> list_message_refusal_reasons() {
     reasons.push_back(name_of(static_cast<RoomError>(i)));
   }
   for (const auto denial : {Denial::PrincipalChanged, Denial::NotAllowed, Denial::Revoked,
-                            Denial::KeysMissing}) {  // of a refresh
+                            Denial::KeysMissing, Denial::TokenUsed}) {  // of a refresh
     Denied denied;
     denied.denial = denial;
     reasons.push_back(denied.reason());
@@ -265,6 +265,9 @@ Verdict Conversation::refresh(std::string_view token, std::string_view id) {
   if (!principal) return refuse_refresh(principal.error(), id);
   const auto allowed = check_allow(route_, *principal, captures());
   if (!allowed) return refuse_refresh(allowed.error(), id);
+  if (principal->single_use) {
+    if (auto refused = refuse_used(*principal, id)) return *refused;
+  }
   const auto lost = rooms_lost_by(*principal);
   host_.renew(*principal, lost.size());
   answer(refreshed_answer(principal->good_until, id));
@@ -288,6 +291,24 @@ void Conversation::replace(auth::Principal principal, std::span<const std::strin
     if (!pending || room != pending_->room) lose(room, "refresh");
   }
   if (pending) lose_pending();
+}
+
+// None: it is used for the first time. A refresh is a use, also of the token that the connection
+// was opened with.
+std::optional<Verdict> Conversation::refuse_used(const auth::Principal& principal,
+                                                 std::string_view id) {
+  const auto outcome = host_.use_token(principal);
+  if (!outcome) return Verdict{Verdict::Kind::Hold, Verdict::until_resumed};
+  switch (*outcome) {
+    case DepositAnswer::Outcome::Done:
+      return std::nullopt;
+    case DepositAnswer::Outcome::NotDone:
+      return refuse_refresh(Denied::because(Denial::TokenUsed), id);
+    case DepositAnswer::Outcome::Away:
+    case DepositAnswer::Outcome::Full:
+      break;
+  }
+  return refuse(RoomError::Unavailable, {}, id);
 }
 
 // One that does not verify leaves everything as it was.

@@ -17,6 +17,7 @@
 #include "gateway/admit.h"
 #include "gateway/answers.h"
 #include "gateway/audit.h"
+#include "gateway/deposit_letters.h"
 #include "gateway/envelope.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
@@ -53,6 +54,9 @@ class Conversation final : private Rooms::Member {
     virtual void starve() = 0;  // the worker has too much to deliver: the client is to go
     // Whose token this is, which is to take the place of the client's.
     virtual std::expected<auth::Principal, Denied> authenticate_again(std::string_view token) = 0;
+    // Where that token may be used once, whether this is the first time. None: it is asked, and the
+    // message is to be judged again when the answer is there.
+    virtual std::optional<DepositAnswer::Outcome> use_token(const auth::Principal& principal) = 0;
     // It has taken its place, and cost so many rooms.
     virtual void renew(const auth::Principal& principal, std::size_t rooms_lost) = 0;
     // Verdict on a message over a limit, as the policy says; Hold is for `wait`.
@@ -133,6 +137,7 @@ class Conversation final : private Rooms::Member {
   proxy::Verdict hand_out(const Rooms::Membership& membership, std::string_view room,
                           std::string_view id, std::string_view payload);
   proxy::Verdict refresh(std::string_view token, std::string_view id);
+  std::optional<proxy::Verdict> refuse_used(const auth::Principal& principal, std::string_view id);
   proxy::Verdict refuse_refresh(const Denied& denied, std::string_view id);
   std::vector<std::string> rooms_lost_by(const auth::Principal& principal) const;
   void replace(auth::Principal principal, std::span<const std::string> lost);

@@ -30,6 +30,8 @@ std::string show(const Place& place) {
       return fmt::format("the cookie '{}'", place.name);
     case Place::Kind::Query:
       return fmt::format("the query parameter '{}'", place.name);
+    case Place::Kind::Ticket:
+      return "a ticket";
     case Place::Kind::FirstMessage:
       return "the first message";
   }
@@ -67,6 +69,8 @@ struct Handshake {
       case Place::Kind::Query:
         query += (query.empty() ? "" : "&") + place.name + "=" + percent_encoded(token);
         return;
+      case Place::Kind::Ticket:
+        return;  // made of a token, and none itself
       case Place::Kind::FirstMessage:
         return;  // comes behind it
     }
@@ -84,10 +88,13 @@ const Place* place_for(const Route& route, const std::string& token) {
   for (const auto& each : route.authenticate) {
     if (each->session && is_session_cookie(token)) return &each->places.front();
     for (const Place& place : each->places) {
+      if (place.kind == Place::Kind::Ticket) continue;
       if (parsed && authenticator_for(route, place, parsed->issuer) == each.get()) return &place;
     }
   }
-  return route.places.empty() ? nullptr : &route.places.front();
+  const auto other = std::ranges::find_if(
+      route.places, [](const Place& place) { return place.kind != Place::Kind::Ticket; });
+  return other == route.places.end() ? nullptr : &*other;
 }
 
 class Explainer {
@@ -275,6 +282,7 @@ class Explainer {
           fmt::format("'{}' takes {}: subject '{}'", authenticator.name,
                       show(route.places[credential->place]), printable(principal->subject));
       if (principal->good_until) text += ", good until " + show_time(*principal->good_until);
+      if (principal->single_use) text += ", unless it has been used";
       line("credential", at(authenticator.line, text));
     } else {
       line("credential", at(principal.error().line, why_not(route, credential, principal.error())));
@@ -293,6 +301,8 @@ class Explainer {
         return "one place holds two";
       case Denial::CredentialMalformed:
         return "the field is not 'Bearer <token>'";
+      case Denial::TicketUnknown:
+        return "a ticket: whose it is only the instances know that share it";
       case Denial::KeysMissing:
         return fmt::format("'{}' cannot tell: a key that may have signed it was not to be had",
                            denied.authenticator->name);

@@ -129,6 +129,8 @@ struct alignas(64) Ledger::Shard {
   std::unordered_map<Key, Tally, KeyHash, KeyEqual> tallies;
   Table<Bucket> buckets[bucket_kinds];
   Table<LeasedBucket> leased;
+  auth::Deposits tokens{deposits_octets_max / shards};
+  auth::Deposits tickets{deposits_octets_max / shards};
 };
 
 Ledger::Ledger(std::uint32_t connections_max, std::size_t queued_max)
@@ -250,6 +252,26 @@ void Ledger::Count::Release::operator()(Tally* tally) const {
   Shard& shard = *tally->shard;
   const std::lock_guard lock(shard.mutex);
   if (--tally->connections == 0) shard.tallies.erase(shard.tallies.find(*tally->key));
+}
+
+auth::Deposits::Kept Ledger::mark_token(std::string_view name, auth::WallTime until,
+                                        auth::WallTime now) {
+  Shard& shard = shard_of(keyed_hash(hash_key_, name));
+  const std::lock_guard lock(shard.mutex);
+  return shard.tokens.keep(name, {}, until, now);
+}
+
+auth::Deposits::Kept Ledger::keep_ticket(std::string_view name, std::string_view grant,
+                                         auth::WallTime until, auth::WallTime now) {
+  Shard& shard = shard_of(keyed_hash(hash_key_, name));
+  const std::lock_guard lock(shard.mutex);
+  return shard.tickets.keep(name, grant, until, now);
+}
+
+std::optional<std::string> Ledger::take_ticket(std::string_view name, auth::WallTime now) {
+  Shard& shard = shard_of(keyed_hash(hash_key_, name));
+  const std::lock_guard lock(shard.mutex);
+  return shard.tickets.take(name, now);
 }
 
 Ledger::Sizes Ledger::sizes() const {

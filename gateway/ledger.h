@@ -1,6 +1,6 @@
 // What an instance counts: open connections, connections and handshakes of an address, connections
-// and messages of a subject, messages of a room, octets queued; and what it holds of that which
-// instances count together. The one thing that workers share
+// and messages of a subject, messages of a room, octets queued, what served once; and what it holds
+// of that which instances count together. The one thing that workers share
 // and change, so that a limit of the policy is one of the instance, whatever `workers` is. May be
 // called from any thread. It is sharded and bounded, takes one lock a call, calls nobody, does no
 // I/O and is told the time.
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string_view>
 
+#include "auth/deposits.h"
 #include "auth/rate_limit.h"
 #include "gateway/keyed_hash.h"
 #include "gateway/lease.h"
@@ -148,6 +149,15 @@ class Ledger final : public proxy::QueueBudget {
                                      std::uint32_t connections_max);
   std::optional<Count> count_subject(std::size_t route, std::string_view subject,
                                      std::uint32_t connections_max);
+
+  // What serves once, where no other instance could have seen it (auth/single_use.h has the names):
+  // the mark of a token that has been used, and what a ticket stands for. Of each as much as this,
+  // which are some 200 000 tokens; each is forgotten at its end.
+  static constexpr std::size_t deposits_octets_max = std::size_t{64} << 20;
+  auth::Deposits::Kept mark_token(std::string_view name, auth::WallTime until, auth::WallTime now);
+  auth::Deposits::Kept keep_ticket(std::string_view name, std::string_view grant,
+                                   auth::WallTime until, auth::WallTime now);
+  std::optional<std::string> take_ticket(std::string_view name, auth::WallTime now);
 
   // What it remembers now. Looks into one shard after the other.
   struct Sizes {

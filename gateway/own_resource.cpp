@@ -1,6 +1,7 @@
 #include "gateway/own_resource.h"
 
 #include "gateway/authorization.h"
+#include "gateway/ticket_request.h"
 
 namespace gateway {
 
@@ -17,15 +18,16 @@ struct Row {
 };
 constexpr Row rows[] = {
     {"/_gatehouse/authorize", make<Authorization>},
+    {"/_gatehouse/ticket", make<TicketRequest>},
 };
 
 }  // namespace
 
 OwnAnswer refused(Refusal refusal, std::string_view reason, int status,
-                  std::chrono::milliseconds retry_after) {
+                  std::chrono::milliseconds retry_after, std::span<const proxy::Field> fields) {
   const auto& row = row_of(refusal);
   if (status == 0) status = row.http_status;
-  return {status, write_answer(status, retry_after), reason.empty() ? row.name : reason};
+  return {status, write_answer(status, retry_after, fields), reason.empty() ? row.name : reason};
 }
 
 MakeOwnResource find_own_resource(std::string_view path) {

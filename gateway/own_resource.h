@@ -7,11 +7,13 @@
 #include <cstddef>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
 #include "gateway/audit.h"
 #include "gateway/connection_identity.h"
+#include "gateway/depositing.h"
 #include "gateway/key_ring.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
@@ -41,9 +43,10 @@ struct OwnAnswer {
   std::string_view refusal = {};  // the audit log's reason; empty: it is none
 };
 
-// As a handshake is refused. `status`: not the row's; 0: the row's.
+// As a handshake is refused. `status`: not the row's; 0: the row's. `fields`: further ones.
 OwnAnswer refused(Refusal refusal, std::string_view reason = {}, int status = 0,
-                  std::chrono::milliseconds retry_after = retry_after_default);
+                  std::chrono::milliseconds retry_after = retry_after_default,
+                  std::span<const proxy::Field> fields = {});
 
 // One request's.
 class OwnResource {
@@ -55,6 +58,7 @@ class OwnResource {
     virtual Ledger& ledger() = 0;
     virtual const Revocations& revocations() = 0;
     virtual KeyRing& key_ring() = 0;
+    virtual Depositing& depositing() = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;

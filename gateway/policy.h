@@ -71,7 +71,8 @@ struct Authenticator {
   Milliseconds stale_max{24 * 3'600'000};               // of those
   std::vector<auth::CredentialPlace> places;            // names of fields in lower case
   std::vector<KeySource> key_sources;
-  std::optional<Milliseconds> first_message;  // how long it may take, where it is a place
+  std::optional<Milliseconds> first_message;    // how long it may take, where it is a place
+  std::optional<Milliseconds> ticket_lifetime;  // where a ticket is a place
   std::string signing_secret;  // the first `secret`: for `gatehouse token` alone, never printed
   int line = 0;
 

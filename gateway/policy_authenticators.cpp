@@ -33,6 +33,9 @@ constexpr std::size_t place_name_octets_max = 128;
 constexpr std::size_t path_octets_max = 4096;
 constexpr Milliseconds first_message_min = 100ms;
 constexpr Milliseconds first_message_max = 10min;
+constexpr Milliseconds ticket_lifetime_min = 1s;
+constexpr Milliseconds ticket_lifetime_max = 30s;  // SECURITY 10
+constexpr std::string_view ticket_parameter = "ticket";
 constexpr Milliseconds leeway_max = 10min;
 constexpr Milliseconds lifetime_max = 24h * 366;
 constexpr Milliseconds stale_limit = 24h * 30;
@@ -252,7 +255,7 @@ const std::vector<Key<Jwt>>& jwt_keys() {
       rule("subject_claim", claim_name(), &auth::TokenRules::subject_claim, "sub"),
       rule("leeway", duration(0s, leeway_max), &auth::TokenRules::leeway, "30s"),
       rule("max_lifetime", duration(1s, lifetime_max), &auth::TokenRules::max_lifetime, "24h"),
-      not_built<Jwt>("once", "false", {"true"}),
+      rule("once", flag(), &auth::TokenRules::once, "false"),
       key<Jwt>("require", "a mapping of claims to their values", "{}", read_required_claims),
   };
   return keys;
@@ -348,6 +351,7 @@ ParsedName parse_parameter(std::string_view text) {
 struct Places {
   std::vector<Place> places;
   std::optional<Milliseconds> first_message;
+  std::optional<Milliseconds> ticket;
 };
 
 Key<Places> place(std::string name, Place::Kind kind, Type<std::string> type) {
@@ -367,6 +371,11 @@ void read_first_message(PolicyReader& reader, const YamlEntry& entry, Places& in
   if (into.first_message) into.places.push_back({Place::Kind::FirstMessage, {}});
 }
 
+void read_ticket(PolicyReader& reader, const YamlEntry& entry, Places& into) {
+  into.ticket = duration(ticket_lifetime_min, ticket_lifetime_max).read(reader, entry.value);
+  if (into.ticket) into.places.push_back({Place::Kind::Ticket, std::string(ticket_parameter)});
+}
+
 const std::vector<Key<Places>>& place_keys() {
   static const std::vector<Key<Places>> keys = {
       place("header", Place::Kind::Header,
@@ -379,9 +388,22 @@ const std::vector<Key<Places>>& place_keys() {
             parsed<std::string>("the name of a query parameter", parse_parameter)),
       key<Places>("first_message", duration(first_message_min, first_message_max).name, "",
                   read_first_message),
-      not_built<Places>("ticket"),
+      key<Places>("ticket", duration(ticket_lifetime_min, ticket_lifetime_max).name, "",
+                  read_ticket),
   };
   return keys;
+}
+
+// Whoever asks for a ticket has to say in that request who he is.
+void check_ticket(PolicyReader& reader, const YamlNode& node, const Places& all) {
+  if (!all.ticket) return;
+  const bool reachable = std::ranges::any_of(all.places, [](const Place& place) {
+    return place.kind != Place::Kind::Ticket && place.kind != Place::Kind::FirstMessage;
+  });
+  if (!reachable) {
+    reader.fault(node.mark,
+                 "ticket: needs another place, where the request for a ticket has a token");
+  }
 }
 
 Places read_places(PolicyReader& reader, const YamlNode& node) {
@@ -402,6 +424,7 @@ Places read_places(PolicyReader& reader, const YamlNode& node) {
       continue;
     }
     if (draft.first_message) all.first_message = draft.first_message;
+    if (draft.ticket) all.ticket = draft.ticket;
     for (Place& found : draft.places) {
       if (std::find(places.begin(), places.end(), found) != places.end()) {
         reader.fault(item.mark, "this place stands here twice");
@@ -409,6 +432,7 @@ Places read_places(PolicyReader& reader, const YamlNode& node) {
       places.push_back(std::move(found));
     }
   }
+  check_ticket(reader, node, all);
   return all;
 }
 
@@ -506,10 +530,11 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
     authenticator->stale_max = jwt.stale_max;
     authenticator->signing_secret = std::move(jwt.signing_secret);
     // What RFC 6750 section 2.1 has every client do.
-    Places places{{{Place::Kind::Header, "authorization"}}, {}};
+    Places places{{{Place::Kind::Header, "authorization"}}, {}, {}};
     if (draft.credentials) places = std::move(*draft.credentials);
     authenticator->places = std::move(places.places);
     authenticator->first_message = places.first_message;
+    authenticator->ticket_lifetime = places.ticket;
   }
   return authenticator;
 }

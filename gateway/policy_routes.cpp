@@ -341,6 +341,21 @@ void check_subprotocols(PolicyReader& reader, const YamlNode& node, const Route&
   }
 }
 
+// One parameter for tokens and tickets: what it holds would be tried as one of them alone.
+void check_ticket_parameter(PolicyReader& reader, const YamlNode& node, const Route& route) {
+  using Place = auth::CredentialPlace;
+  const auto ticket = std::ranges::find(route.places, Place::Kind::Ticket, &Place::kind);
+  if (ticket != route.places.end() &&
+      std::ranges::find(route.places, Place{Place::Kind::Query, ticket->name}) !=
+          route.places.end()) {
+    reader.fault(
+        mark_at(node, "authenticate"),
+        fmt::format("authenticate: the query parameter '{}' is a ticket's here, and cannot "
+                    "be a token's",
+                    ticket->name));
+  }
+}
+
 void warn_of_forwarding(PolicyReader& reader, const YamlNode& node, const Route& route) {
   if (node.find("backend")) {
     return;
@@ -427,6 +442,7 @@ std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
       check_origins(reader, item, draft.route);
       check_authenticators(reader, item, draft);
       check_subprotocols(reader, item, draft.route);
+      check_ticket_parameter(reader, item, draft.route);
       warn_of_guests(reader, item, draft.route);
       draft.route.index = routes.size();
       routes.push_back(finished(reader, item, std::move(draft)));

@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 29> refusals{{
+constexpr std::array<RefusalRow, 31> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -31,6 +31,8 @@ constexpr std::array<RefusalRow, 29> refusals{{
     {408, "first_message_too_slow"},
     {503, "keys_missing"},
     {503, "session_store_away"},
+    {503, "single_use_unknown"},
+    {503, "single_use_full"},
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},
@@ -205,6 +207,9 @@ Refusal refusal_of(Denial denial) {
     case Denial::CredentialMalformed:
     case Denial::TokenRefused:
     case Denial::SessionRefused:
+    case Denial::TokenUsed:
+    case Denial::TicketUnknown:
+    case Denial::TicketElsewhere:
     case Denial::PrincipalChanged:
       return Refusal::Unauthorized;
     case Denial::Revoked:
@@ -213,6 +218,7 @@ Refusal refusal_of(Denial denial) {
       return Refusal::KeysMissing;
     case Denial::SessionStoreAway:
       return Refusal::SessionStoreAway;
+    case Denial::NoTicketPlace:
     case Denial::NotAllowed:
       return Refusal::Forbidden;
   }
@@ -233,8 +239,9 @@ Refusal refusal_of(proxy::UpgradeFailure::Kind failure) {
   std::unreachable();
 }
 
-std::string write_answer(int status, std::chrono::milliseconds retry_after) {
-  std::vector<proxy::Field> fields;
+std::string write_answer(int status, std::chrono::milliseconds retry_after,
+                         std::span<const proxy::Field> more) {
+  std::vector<proxy::Field> fields(more.begin(), more.end());
   std::string seconds_text;
   // RFC 6750 section 3.1. The same for every reason: which check it was is for the log.
   if (status == 401) fields.push_back({"WWW-Authenticate", "Bearer error=\"invalid_token\""});

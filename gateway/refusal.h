@@ -50,6 +50,8 @@ enum class Refusal : std::uint8_t {
   FirstMessageTooSlow,
   KeysMissing,
   SessionStoreAway,
+  DepositsAway,  // whether what serves once has served cannot be asked
+  DepositsFull,
   Forbidden,
   AddressConnections,
   SubjectConnections,
@@ -83,8 +85,9 @@ Refusal refusal_of(proxy::UpgradeFailure::Kind failure);
 inline constexpr std::chrono::seconds retry_after_default{5};
 
 // The whole answer. `status`: the row's, or the backend's own. `retry_after` is used where the
-// status is 429 or 503.
-std::string write_answer(int status, std::chrono::milliseconds retry_after = retry_after_default);
+// status is 429 or 503. `fields`: further ones.
+std::string write_answer(int status, std::chrono::milliseconds retry_after = retry_after_default,
+                         std::span<const proxy::Field> fields = {});
 
 // After 101: what the gateway itself closes for.
 enum class Goodbye : std::uint8_t {

@@ -22,6 +22,8 @@
 #include "gateway/audit.h"
 #include "gateway/census.h"
 #include "gateway/control.h"
+#include "gateway/deposits_here.h"
+#include "gateway/deposits_in_redis.h"
 #include "gateway/exchange.h"
 #include "gateway/exit_status.h"
 #include "gateway/exposition.h"
@@ -122,6 +124,8 @@ class Server final : private FetchedKeys::Observer {
   std::string_view unready() const;
   InstanceMetrics metrics();
   void share_limits();
+  void share_deposits();
+  void keep_deposits_here();
   void say_ready();
   void look_for_key(const std::shared_ptr<const Authenticator>& authenticator);
   void on_key_news(const KeyNews& news) override;
@@ -157,7 +161,9 @@ class Server final : private FetchedKeys::Observer {
   std::unique_ptr<proxy::RedisDialer> redis_dialer_;  // on the first worker's loop, as the next is
   std::unique_ptr<SharedBuckets> shared_buckets_;
   std::unique_ptr<SharedCounts> shared_counts_;
+  std::unique_ptr<DepositsInRedis> deposits_in_redis_;
   std::unique_ptr<proxy::RedisBus> redis_;
+  DepositsHere deposits_here_;  // instead, where there is no Redis
   // The others' letters to it, and its to them.
   std::unique_ptr<Inbox<ToExchange>> to_exchange_;
   std::vector<std::unique_ptr<Inbox<ToWorker>>> to_workers_;
@@ -165,6 +171,9 @@ class Server final : private FetchedKeys::Observer {
   std::unique_ptr<Inbox<PermitsWanted>> to_shared_buckets_;
   std::unique_ptr<Inbox<ToSharedCounts>> to_shared_counts_;
   std::vector<std::unique_ptr<Inbox<Counted>>> counted_;
+  // The same for what serves once.
+  std::unique_ptr<Inbox<ToDeposits>> to_deposits_;
+  std::vector<std::unique_ptr<Inbox<DepositAnswer>>> deposited_;
   proxy::CurlFetcher fetcher_;
   FetchedKeys fetched_keys_;
 };
@@ -184,12 +193,13 @@ Server::Server(std::shared_ptr<const Policy> policy)
       drain_delay_(loop_.timers(), [this] { drain_workers(); }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
       sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }),
+      deposits_here_(ledger_),
       fetcher_(loop_),
       fetched_keys_(loop_.timers(), fetcher_, authenticators_of(*policy_), *this) {
   make_workers();
   control_ = std::make_unique<Control>(workers_.front()->loop().timers(), revocations_, sweeps_,
                                        audit_, longest_credential(*policy_));
-  if (policy_->redis) join_redis();
+  policy_->redis ? join_redis() : keep_deposits_here();
   add_admin_rows();
 }
 
@@ -223,6 +233,7 @@ void Server::join_redis() {
       fmt::format("{}:heartbeat:{}", settings.prefix,
                   std::string_view(instance.data(), instance.size())));
   share_limits();
+  share_deposits();
   control_->join(*redis_, settings.prefix);
   exchange_.join_bus(*redis_, settings.prefix, settings.when_down, audit_);
 }
@@ -245,6 +256,27 @@ void Server::share_limits() {
     const bool here = worker == workers_.front();
     worker->share(here ? static_cast<PermitsPort&>(*shared_buckets_) : *to_shared_buckets_,
                   here ? static_cast<CountsPort&>(*shared_counts_) : *to_shared_counts_);
+  }
+}
+
+// As with limits.
+void Server::share_deposits() {
+  auto& first = *workers_.front();
+  deposits_in_redis_ = std::make_unique<DepositsInRedis>(*redis_, audit_, policy_->redis->prefix);
+  to_deposits_ = std::make_unique<Inbox<ToDeposits>>(first.mailbox(), *deposits_in_redis_);
+  for (auto& worker : workers_) {
+    deposits_in_redis_->add_worker(*deposited_.emplace_back(
+        std::make_unique<Inbox<DepositAnswer>>(worker->mailbox(), worker->deposited())));
+    const bool here = worker == workers_.front();
+    worker->ask_deposits(here ? static_cast<DepositsPort&>(*deposits_in_redis_) : *to_deposits_);
+  }
+}
+
+void Server::keep_deposits_here() {
+  for (auto& worker : workers_) {
+    deposits_here_.add_worker(*deposited_.emplace_back(
+        std::make_unique<Inbox<DepositAnswer>>(worker->mailbox(), worker->deposited())));
+    worker->ask_deposits(deposits_here_);
   }
 }
 

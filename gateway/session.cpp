@@ -6,6 +6,8 @@
 
 #include "gateway/session_watch.h"
 
+#include "auth/single_use.h"
+
 namespace gateway {
 
 using proxy::Relay;
@@ -277,11 +279,29 @@ std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_v
   const auto& revocations = host_.revocations();
   const auto mark = revocations.mark_of(*principal);
   if (!revocations.loaded() || revocations.meets(principal->subject, mark, now)) {
-    Denied denied;
-    denied.denial = Denial::Revoked;
-    return std::unexpected(denied);
+    return std::unexpected(Denied::because(Denial::Revoked));
   }
   return principal;
+}
+
+// Asked for once, whatever the client says while its answer is awaited: that waits behind it.
+std::optional<DepositAnswer::Outcome> Session::use_token(const auth::Principal& principal) {
+  auto name = auth::name_of_token(principal.authenticator, principal.issuer, principal.token_id);
+  if (!use_ || use_->name != name) {
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(host_.timers().now().wall);
+    Depositing::Asker& asker = *this;
+    use_ = std::make_unique<Use>(Use{name, nullptr, std::nullopt});
+    use_->question =
+        host_.depositing().mark_token(asker, std::move(name), mark_kept_for(principal, now), now);
+  }
+  const auto outcome = use_->outcome;
+  if (outcome) use_.reset();
+  return outcome;
+}
+
+void Session::on_deposit(DepositAnswer answer) {
+  use_->outcome = answer.outcome;
+  relay_.resume();
 }
 
 void Session::renew(const auth::Principal& principal, std::size_t rooms_lost) {

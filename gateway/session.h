@@ -13,6 +13,7 @@
 #include "gateway/admission.h"
 #include "gateway/audit.h"
 #include "gateway/conversation.h"
+#include "gateway/depositing.h"
 #include "gateway/lifetime.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
@@ -22,7 +23,9 @@
 
 namespace gateway {
 
-class Session final : private proxy::Relay::Gate, private Conversation::Host {
+class Session final : private proxy::Relay::Gate,
+                      private Conversation::Host,
+                      private Depositing::Asker {
  public:
   // What a session needs of its worker.
   class Host {
@@ -35,6 +38,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
     virtual const Revocations& revocations() = 0;
     virtual KeyRing& key_ring() = 0;
     virtual SessionStore& session_store(const SessionSettings& settings) = 0;
+    virtual Depositing& depositing() = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
     virtual void retire(Session& session) = 0;        // the last call
 
@@ -85,6 +89,8 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void tell(proxy::SharedOctets frame) override { relay_.tell(std::move(frame)); }
   void tell_backend(proxy::SharedOctets frame) override { relay_.tell_backend(std::move(frame)); }
   std::expected<auth::Principal, Denied> authenticate_again(std::string_view token) override;
+  std::optional<DepositAnswer::Outcome> use_token(const auth::Principal& principal) override;
+  void on_deposit(DepositAnswer answer) override;
   void renew(const auth::Principal& principal, std::size_t rooms_lost) override;
   void resume() override { relay_.resume(); }
   void starve() override { say_goodbye(Goodbye::Overloaded, {}); }
@@ -108,6 +114,13 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   void record_end(std::uint16_t code, ClosedBy by, std::string_view reason);
   RouteCounters& route_counters() { return host_.counters().routes[identity_.route->index]; }
 
+  // Of a token that is to take the place of the client's, whether it has been used.
+  struct Use {
+    std::string name;  // auth::name_of_token()
+    std::unique_ptr<Depositing::Question> question;
+    std::optional<DepositAnswer::Outcome> outcome;  // none: it is awaited
+  };
+
   Host& host_;
   std::shared_ptr<const Policy> policy_;  // keeps the route alive
   ConnectionIdentity identity_;
@@ -127,6 +140,7 @@ class Session final : private proxy::Relay::Gate, private Conversation::Host {
   proxy::MonotonicTime limit_report_due_ = proxy::MonotonicTime::min();
   std::unique_ptr<Ledger::Name> subject_name_;  // in the ledger, once a message has been charged
   proxy::Timer due_;                            // what is next in its lifetime
+  std::unique_ptr<Use> use_;                    // null: none is asked for
   std::unique_ptr<Conversation> conversation_;  // null: messages are opaque
   struct Login;
   std::unique_ptr<Login> login_;  // null: the credential is no login session

@@ -10,6 +10,7 @@
 
 #include "auth/issue.h"
 #include "gateway/policy_values.h"
+#include "gateway/random_text.h"
 #include "gateway/spelling.h"
 #include "gateway/utf8_text.h"
 
@@ -103,6 +104,10 @@ std::expected<std::string, std::string> make_claims(const auth::TokenRules& rule
   set_audience(claims.get(), rules.audience);
   set_claim(claims.get(), "iat", Json(json_integer(numeric_date(now))));
   set_claim(claims.get(), "exp", Json(json_integer(numeric_date(now + request.lifetime))));
+  if (rules.once) {
+    const auto id = random_hexadecimal<32>();
+    set_claim(claims.get(), "jti", json_text(std::string(id.data(), id.size())));
+  }
   for (const auth::RequiredClaim& required : rules.require) {
     set_claim(claims.get(), required.name, json_of(required.value));
   }

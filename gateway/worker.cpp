@@ -69,6 +69,7 @@ Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& led
       mailbox_(loop_),
       rooms_(index, exchange, policy_->redis.has_value()),
       counting_(index),
+      depositing_(index),
       key_ring_(loop_.timers(), std::move(ask_for_key)),
       session_stores_(loop_, audit_, counters_),
       drain_(loop_.timers(), sessions_),

@@ -45,6 +45,9 @@ class Worker final : private proxy::Listener::Observer,
   // has a Redis; both outlive the last letter.
   void share(PermitsPort& permits, CountsPort& counts);
 
+  // What serves once is asked for there. Once, before run(); it outlives the last letter.
+  void ask_deposits(DepositsPort& deposits) { depositing_.join(deposits); }
+
   // Before run(). The error says which address, and why.
   std::expected<void, std::string> listen();
 
@@ -64,6 +67,7 @@ class Worker final : private proxy::Listener::Observer,
   proxy::Mailbox& mailbox() { return mailbox_; }
   WorkerPort& rooms() { return rooms_; }
   CountedPort& counted() { return counting_; }
+  DepositAnswersPort& deposited() { return depositing_; }
 
   // From any thread.
   WorkerMetrics metrics() const {
@@ -85,6 +89,7 @@ class Worker final : private proxy::Listener::Observer,
   Ledger& ledger() override { return ledger_; }
   const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
+  Depositing& depositing() override { return depositing_; }
   KeyRing& key_ring() override { return key_ring_; }
   SessionStore& session_store(const SessionSettings& settings) override {
     return session_stores_.of(settings.redis);
@@ -122,6 +127,7 @@ class Worker final : private proxy::Listener::Observer,
   EnvelopeReader reader_;
   RoomServices room_services_{rooms_, reader_, ledger_};
   Counting counting_;
+  Depositing depositing_;
   KeyRing key_ring_;
   SessionStores session_stores_;
   std::map<const BackendSettings*, proxy::Servers> servers_;

@@ -16,8 +16,9 @@ using namespace std::string_view_literals;
 constexpr std::array answer_words{"101"sv, "400"sv, "401"sv, "403"sv, "404"sv, "408"sv, "426"sv,
                                   "429"sv, "431"sv, "502"sv, "503"sv, "504"sv, "none"sv};
 
-constexpr std::array own_answer_words{"204"sv, "400"sv, "401"sv, "403"sv, "404"sv,
-                                      "408"sv, "429"sv, "503"sv, "none"sv};
+constexpr std::array own_answer_words{"201"sv, "204"sv, "400"sv, "401"sv, "403"sv,
+                                      "404"sv, "405"sv, "408"sv, "411"sv, "413"sv,
+                                      "415"sv, "429"sv, "503"sv, "none"sv};
 
 // RFC 6455 section 7.4.1, the IANA registry, and CONTRACT section 4; "none": without a Close.
 constexpr std::array close_words{"1000"sv, "1001"sv, "1002"sv, "1003"sv, "1005"sv, "1007"sv,

@@ -269,6 +269,17 @@ TEST_SUITE("Stripping credentials") {
                     {Kind::Query, "k2"}}) == "Cookie: a=1; b=2|X-Token: t|?");
   }
 
+  TEST_CASE("a ticket is a parameter like a token, found in its place and stripped") {
+    const CredentialPlace ticket{Kind::Ticket, "ticket"};
+    CHECK(found({}, "ticket=abc&x=1", {query, ticket}) == "1/abc");
+    CHECK(found({}, "tick%65t=%61bc", {ticket}) == "0/abc");
+    CHECK(found({}, "ticket=a&token=b", {query, ticket}) == "0/b");
+    CHECK(found({}, "ticket=a&ticket=b", {ticket}) == "ambiguous");
+    CHECK(found({{"ticket", "abc"}, {"Cookie", "ticket=abc"}}, "", {ticket}) == "missing");
+    CHECK(stripped({}, "a=1&ticket=x&token=y&tick%65t", {query, ticket}) == "?a=1");
+    CHECK(stripped({{"Cookie", "ticket=x"}}, "ticket", {ticket}) == "Cookie: ticket=x|?");
+  }
+
   TEST_CASE("what looks like a credential of another kind passes") {
     CHECK(stripped({{"Cookie", "token=x"}, {"X-Other", "Bearer x"}}, "access_token=x",
                    {authorization, cookie, query}) ==

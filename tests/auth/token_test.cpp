@@ -631,6 +631,16 @@ TEST_SUITE("Tokens 5: issuer, audience, subject, required claims") {
     CHECK(outcome(hs256(), rules) == "required_claim");
   }
 
+  TEST_CASE("where a token opens one connection only it has an id, and its principal says so") {
+    TokenRules rules = usual_rules();
+    CHECK_FALSE(principal_of(hs256(R"({"jti":"t1"})"), rules).single_use);
+    rules.once = true;
+    CHECK(principal_of(hs256(R"({"jti":"t1"})"), rules).single_use);
+    CHECK(outcome(hs256(R"({"jti":""})"), rules) == "missing_token_id");
+    CHECK(outcome(hs256(R"({"jti":7})"), rules) == "malformed");
+    CHECK(outcome(hs256(), rules) == "missing_token_id");
+  }
+
   TEST_CASE("a principal is all that the token said") {
     const auth::Principal principal = principal_of(hs256(R"({"jti":"t1","teams":["a"]})"));
     CHECK(principal.authenticator == "users");

@@ -1,8 +1,13 @@
 // The worker of one of the gateway's own resources; its log is kept, its time is told.
 #pragma once
 
+#include <deque>
 #include <string>
+#include <utility>
+#include <variant>
 #include <vector>
+
+#include <doctest/doctest.h>
 
 #include "gateway/own_resource.h"
 #include "tests/gateway/captured_log.h"
@@ -11,12 +16,16 @@ namespace tests {
 
 class OwnResourceHost final : public gateway::OwnResource::Host {
  public:
-  explicit OwnResourceHost(proxy::Instant start) : timers_(start) { revoked.set_loaded(true); }
+  explicit OwnResourceHost(proxy::Instant start) : timers_(start) {
+    revoked.set_loaded(true);
+    depositing_.join(deposits_);
+  }
 
   proxy::Timers& timers() override { return timers_; }
   gateway::Ledger& ledger() override { return ledger_; }
   const gateway::Revocations& revocations() override { return revoked; }
   gateway::KeyRing& key_ring() override { return ring; }
+  gateway::Depositing& depositing() override { return depositing_; }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
@@ -35,6 +44,21 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
     return 0;
   }
 
+  // The oldest question about what serves once, which the test then answers.
+  template <typename Letter>
+  Letter asked() const {
+    REQUIRE_FALSE(deposits_.asked.empty());
+    return std::get<Letter>(deposits_.asked.front());
+  }
+  void answer(gateway::DepositAnswer::Outcome outcome) {
+    REQUIRE_FALSE(deposits_.asked.empty());
+    const auto id =
+        std::visit([](const auto& letter) { return letter.id; }, deposits_.asked.front());
+    deposits_.asked.pop_front();
+    depositing_.post({id, outcome});
+  }
+  std::size_t questions() const { return deposits_.asked.size(); }
+
   std::vector<std::string> logged() { return log_.lines(); }  // ends the log
 
  private:
@@ -43,6 +67,14 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
   gateway::RefusalSampler refusals_{audit_};
   gateway::WorkerCounters counters_{1};
   gateway::Ledger ledger_{100};
+  struct Deposits final : gateway::DepositsPort {
+    std::deque<gateway::ToDeposits> asked;
+    bool post(gateway::ToDeposits letter) override {
+      asked.push_back(std::move(letter));
+      return true;
+    }
+  } deposits_;
+  gateway::Depositing depositing_{0};
   proxy::Timers timers_;
 
  public:

@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "auth/grant.h"
 #include "auth/issue.h"
 #include "gateway/policy_file.h"
 
@@ -33,6 +34,11 @@ authenticators:
     jwt: { issuer: https://b.example/, audience: any, algorithms: [HS256],
            keys: [ { secret: "the secret of issuer b, 32 octets!" } ] }
     credentials: [ { header: Authorization }, { query: token } ]
+  t:
+    subject_prefix: "t:"
+    jwt: { issuer: https://t.example/, audience: any, algorithms: [HS256], max_lifetime: 1h,
+           keys: [ { secret: "the secret of issuer a, 32 octets!" } ] }
+    credentials: [ { cookie: t }, { ticket: 10s } ]
   anybody:
     subject_prefix: "c:"
     jwt: { issuer: any, audience: any, algorithms: [HS256],
@@ -57,6 +63,10 @@ routes:
       all:
         - { claim: plan, equals: pro }
         - { claim: teams, contains: "{team}" }
+    backend: chat
+  - path: /tickets/*
+    authenticate: [t, b]
+    origins: ["*"]
     backend: chat
   - path: /guests
     authenticate: [guests]
@@ -84,6 +94,8 @@ std::string token_a() { return token("https://a.example/", secret_a); }
 std::string token_b(std::string_view more = "") {
   return token("https://b.example/", secret_b, more);
 }
+
+std::string token_for_ticket() { return token("https://t.example/", secret_a); }
 
 using OwnedField = std::pair<std::string, std::string>;  // name and value
 
@@ -309,5 +321,71 @@ TEST_SUITE("another token for a connection that is open") {
     CHECK(refresh("/closed", alice_of_b(), token("https://x.example/", secret_b)) ==
           "unknown_issuer");
     CHECK(refresh("/guests", {"anonymous:17", "", nullptr}, token_b()) == "unknown_issuer");
+  }
+}
+
+TEST_SUITE("CONTRACT 6: a ticket") {
+  const Route& ticket_route() { return *find_route(policy(), "localhost", "/tickets/a").route; }
+
+  auth::Grant good_grant() {
+    auto token = auth::parse_token(token_for_ticket());
+    auth::Principal principal{.subject = "t:alice",
+                              .authenticator = "t",
+                              .issuer = {},
+                              .token_id = {},
+                              .claims = token->claims,
+                              .issued_at = {},
+                              .good_until = now + std::chrono::minutes(10)};
+    return {ticket_route().key, "/tickets/a", std::move(principal)};
+  }
+
+  std::string redeemed(const auth::Grant& grant, std::string_view path = "/tickets/a") {
+    auto principal = redeem(ticket_route(), path, auth::write_grant(grant), now);
+    return principal ? principal->subject : std::string(principal.error().reason());
+  }
+
+  TEST_CASE("opens what it was made for, for whom it was made, to the end of their token") {
+    const auto principal =
+        redeem(ticket_route(), "/tickets/a", auth::write_grant(good_grant()), now);
+    REQUIRE(principal);
+    CHECK(principal->subject == "t:alice");
+    CHECK(principal->issuer == "https://t.example/");
+    CHECK(principal->good_until == now + std::chrono::minutes(10));
+    CHECK(principal->issued_at == now);
+    CHECK_FALSE(principal->single_use);
+  }
+
+  TEST_CASE("opens no other path or route, and nothing for who may not have one there") {
+    CHECK(redeemed(good_grant(), "/tickets/b") == "ticket_elsewhere");
+    auto grant = good_grant();
+    grant.route = "0123456789abcdef";
+    CHECK(redeemed(grant) == "ticket_elsewhere");
+    grant = good_grant();
+    grant.principal.authenticator = "b";
+    CHECK(redeemed(grant) == "ticket_elsewhere");
+    grant.principal.authenticator = "a";
+    CHECK(redeemed(grant) == "ticket_elsewhere");
+  }
+
+  TEST_CASE("says no more than a token could, whoever wrote it") {
+    CHECK(std::string(redeem(ticket_route(), "/tickets/a", "{}", now).error().reason()) ==
+          "ticket_unknown");
+    auto grant = good_grant();
+    grant.principal.good_until = now;
+    CHECK(redeemed(grant) == "ticket_unknown");
+    grant.principal.good_until = now + std::chrono::hours(1) + std::chrono::seconds(30);
+    CHECK(redeemed(grant) == "t:alice");
+    *grant.principal.good_until += std::chrono::milliseconds(1);
+    CHECK(redeemed(grant) == "ticket_unknown");
+    grant = good_grant();
+    grant.principal.claims = auth::parse_token(token_b())->claims;
+    CHECK(redeemed(grant) == "ticket_unknown");
+  }
+
+  TEST_CASE("is known to nobody who asks for it without the instance, and no token stands in it") {
+    CHECK(answer({"/tickets/a", {}, "ticket=AAAAAAAAAAAAAAAAAAAAAA"}) == "ticket_unknown");
+    CHECK(answer({"/tickets/a", {}, "ticket=" + token_for_ticket()}) == "ticket_unknown");
+    CHECK(answer({"/tickets/a", {{"cookie", "t=" + token_for_ticket()}, good_origin}, ""}) ==
+          "t:alice");
   }
 }

@@ -10,6 +10,7 @@
 
 #include "auth/base64url.h"
 #include "auth/issue.h"
+#include "auth/single_use.h"
 #include "gateway/policy_file.h"
 #include "tests/auth/signing.h"
 #include "tests/fakes/own_resource_host.h"
@@ -40,6 +41,8 @@ authenticators:
     credentials: [ { header: Authorization }, { first_message: 5s } ]
   fetched: { jwt: { issuer: a, audience: any, algorithms: [RS256],
                     keys: [ { jwks_url: https://a.example/ } ] } }
+  once: { jwt: { issuer: us, audience: any, algorithms: [HS256], once: true,
+                 keys: [ { secret: "the secret of the users, 32 octets" } ] } }
   guests: { anonymous: {} }
 routes:
   - { path: /app, authenticate: [users], origins: ["https://app.example.com"] }
@@ -52,6 +55,7 @@ routes:
       limits: { ip: { handshakes: 1/s, burst: 2, connections: 1 } } }
   - { path: /late, authenticate: [late, guests] }
   - { path: /fetched, authenticate: [fetched] }
+  - { path: /once, authenticate: [once] }
 )",
                                [](const std::string&) { return std::nullopt; });
     REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().front().to_string()));
@@ -379,6 +383,40 @@ TEST_SUITE("Forward authentication: Origin") {
     CHECK(asked("", {site("same-origin")}) == "403 origin_missing");
     CHECK(asked("app.example.com", {site("none"), {"Origin", "https://evil.example"}}) ==
           "403 origin_not_allowed");
+  }
+}
+
+TEST_SUITE("a token that serves once") {
+  using Outcome = DepositAnswer::Outcome;
+
+  TEST_CASE("lets one request through, and is asked for behind everything else") {
+    OwnResourceHost host(start);
+    Request request("/once", {bearer(token(R"(,"jti":"1")"))});
+    request.ask(host);
+    CHECK(said(request.answer) == "waits");
+    CHECK(host.asked<MarkToken>().name == auth::name_of_token("once", "us", "1"));
+    host.answer(Outcome::Done);
+    CHECK(said(request.answer) == "204 alice");
+
+    for (const auto& [outcome, wanted] : {std::pair(Outcome::NotDone, "401 token_used"),
+                                          std::pair(Outcome::Away, "503 single_use_unknown"),
+                                          std::pair(Outcome::Full, "503 single_use_full")}) {
+      Request again("/once", {bearer(token(R"(,"jti":"1")"))});
+      again.ask(host);
+      host.answer(outcome);
+      CHECK(said(again.answer) == wanted);
+    }
+    CHECK(answer(Request("/once", {bearer(token())})) == "401 missing_token_id");
+    CHECK(answer(Request("/app", {bearer(token(R"(,"jti":"1")"))})) == "204 alice");
+  }
+
+  TEST_CASE("lets nobody through whose time is over before there is an answer") {
+    OwnResourceHost host(start);
+    Request request("/once", {bearer(token(R"(,"jti":"1")"))});
+    request.ask(host);
+    CHECK(request.resource->give_up().refusal == "single_use_unknown");
+    host.answer(Outcome::Done);
+    CHECK(said(request.answer) == "waits");
   }
 }
 

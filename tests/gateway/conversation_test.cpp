@@ -129,6 +129,8 @@ class Client final : public gateway::Conversation::Host {
   std::optional<gateway::Denial> denial;  // of the next of them
   auth::Principal next_principal;         // or whose it is
   std::vector<std::pair<std::optional<auth::WallTime>, std::size_t>> renewed;
+  std::optional<gateway::DepositAnswer::Outcome> use;  // of a token that serves once
+  unsigned uses_asked = 0;
 
   static auth::Principal principal(std::string subject, std::string_view claims_json) {
     auth::Principal made;
@@ -154,6 +156,10 @@ class Client final : public gateway::Conversation::Host {
     denied.denial = denial.value_or(denied.denial);
     if (denial) return std::unexpected(denied);
     return next_principal;
+  }
+  std::optional<gateway::DepositAnswer::Outcome> use_token(const auth::Principal&) override {
+    ++uses_asked;
+    return use;
   }
   void renew(const auth::Principal& principal, std::size_t rooms_lost) override {
     renewed.push_back({principal.good_until, rooms_lost});
@@ -786,6 +792,45 @@ TEST_SUITE("rooms: another token") {
     CHECK(alice.refusals == Strings{"token_refused"});
     CHECK(alice.renewed.empty());
     CHECK(house.rooms.members("room:team:red") == 1);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture,
+                    "that serves once waits until somebody knows that it is the first") {
+    using Outcome = gateway::DepositAnswer::Outcome;
+    alice.next_principal.single_use = true;
+    const auto verdict = alice.say(refresh);
+    CHECK(verdict.kind == Kind::Hold);
+    CHECK(verdict.wait == proxy::Verdict::until_resumed);
+    CHECK(alice.renewed.empty());
+    alice.use = Outcome::Done;
+    CHECK(alice.say(refresh).kind == Kind::Swallow);
+    CHECK(alice.told() == Strings{refreshed});
+    CHECK(alice.renewed.size() == 1);
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture, "that has been used, or of which nobody knows, changes nothing") {
+    using Outcome = gateway::DepositAnswer::Outcome;
+    alice.next_principal.single_use = true;
+    alice.use = Outcome::NotDone;
+    alice.say(refresh);
+    CHECK(alice.told() == Strings{error("invalid_token", "Invalid token", R"(,"id":7)")});
+    for (const auto outcome : {Outcome::Away, Outcome::Full}) {
+      alice.use = outcome;
+      alice.say(refresh);
+      CHECK(alice.told() ==
+            Strings{error("unavailable", "Unavailable, try again later", R"(,"id":7)")});
+    }
+    CHECK(alice.refusals == Strings{"token_used", "unavailable", "unavailable"});
+    CHECK(alice.renewed.empty());
+  }
+
+  TEST_CASE_FIXTURE(TeamFixture,
+                    "is not used up where it is refused for another reason, or may be used again") {
+    alice.say(refresh);
+    alice.next_principal.single_use = true;
+    alice.denial = gateway::Denial::TokenRefused;
+    alice.say(refresh);
+    CHECK(alice.uses_asked == 0);
   }
 
   TEST_CASE_FIXTURE(TeamFixture, "of somebody else is the end, with 4401") {

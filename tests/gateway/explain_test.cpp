@@ -418,8 +418,13 @@ authenticators:
   fields:
     jwt: { issuer: https://id.example.com/, audience: any, algorithms: [HS256],
            keys: [ { secret: "a secret of at least thirty-two octets" } ] }
+  once:
+    jwt: { issuer: https://id.example.com/, audience: any, algorithms: [HS256], once: true,
+           keys: [ { secret: "a secret of at least thirty-two octets" } ] }
+    credentials: [ { ticket: 5s }, { header: Authorization } ]
 backends: { chat: { servers: [ws://127.0.0.1:9001] } }
 routes:
+  - { path: /once, authenticate: [once], backend: chat }
   - { path: /first, authenticate: [users], backend: chat, allow: { claim: plan, equals: pro } }
   - { path: /close, authenticate: [fields], backend: chat, refuse_with: close }
 )",
@@ -435,6 +440,18 @@ routes:
     const auto silent = explained("/first");
     CHECK(silent.starts_with("deny 4408 first_message_too_slow\n"));
     CHECK(silent.contains("the client has its 101, and 5s for a first message that has one"));
+  }
+
+  TEST_CASE(
+      "what serves once is not used up, and whether it has been is for the instances to say") {
+    const auto once = explained("/once", of_users(R"(,"jti":"1")"));
+    CHECK(once.starts_with("allow\n"));
+    CHECK(once.contains("'once' takes the field 'authorization': subject 'alice', good until "));
+    CHECK(once.contains(", unless it has been used\n"));
+    CHECK(explained("/once", of_users("")).starts_with("deny 401 missing_token_id\n"));
+    const auto ticket = explained("/once?ticket=AAAAAAAAAAAAAAAAAAAAAA");
+    CHECK(ticket.starts_with("deny 401 ticket_unknown\n"));
+    CHECK(ticket.contains("only the instances know"));
   }
 
   TEST_CASE("refuse_with: close makes a code of the status") {

@@ -9,6 +9,7 @@
 #include <doctest/doctest.h>
 
 #include "auth/issue.h"
+#include "auth/single_use.h"
 #include "gateway/exchange.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
@@ -26,12 +27,13 @@ constexpr proxy::WallTime begin{std::chrono::seconds(1'700'000'000)};
 
 constexpr const char* secret = "the secret of the tests, 32 octets";
 
-std::shared_ptr<const gateway::Authenticator> users() {
+std::shared_ptr<const gateway::Authenticator> users(bool once) {
   auth::TokenRules rules;
   rules.authenticator = "users";
   rules.issuer = "https://id.example/";
   rules.algorithms = {auth::Algorithm::HS256};
   rules.leeway = 0ms;
+  rules.once = once;
   auth::KeySet keys;
   REQUIRE(keys.add_secret(secret, rules.algorithms, {}));
   auto made = std::make_shared<gateway::Authenticator>();
@@ -55,11 +57,12 @@ std::shared_ptr<const gateway::Authenticator> web() {
 
 // `issued`: none: it does not say.
 std::string token(std::string_view subject, std::chrono::seconds end,
-                  std::optional<std::chrono::seconds> issued = {}) {
+                  std::optional<std::chrono::seconds> issued = {}, std::string_view token_id = {}) {
   auto made = auth::issue_token(
       auth::Algorithm::HS256, secret,
       R"({"iss":"https://id.example/","sub":")" + std::string(subject) + R"(","exp":)" +
           std::to_string((begin.time_since_epoch() + end) / 1s) +
+          (token_id.empty() ? "" : R"(,"jti":")" + std::string(token_id) + '"') +
           (issued ? R"(,"iat":)" + std::to_string((begin.time_since_epoch() + *issued) / 1s) : "") +
           "}");
   REQUIRE(made);
@@ -80,6 +83,7 @@ struct Limits {
   gateway::LifetimeRules lifetime = {};
   std::string early = {};  // what the client sent before its 101
   bool logged_in = false;  // by a login session of the application, as an editor; else by a token
+  bool once = false;       // a token serves once
 };
 
 // A session between two fake peers, and its worker.
@@ -100,7 +104,8 @@ class Fixture final : public gateway::Session::Host {
     route.subject_limits.scope = gateway::Scope::Global;
     ledger_.set_sharing(true);
     route.lifetime = limits.lifetime;
-    route.authenticate = {users()};
+    route.authenticate = {users(limits.once)};
+    depositing_.join(deposits_);
     settings_.client.reader.message_octets_max = 1'000;
     settings_.client.ping_interval = settings_.backend.ping_interval = 1'000h;
     if (limits.rooms) {
@@ -149,6 +154,21 @@ class Fixture final : public gateway::Session::Host {
   }
   const std::vector<gateway::PermitsWanted>& asked() const { return permits_.asked; }
 
+  // Of the oldest question whether a token has been used, the name of the token; then its answer.
+  std::string used() const {
+    REQUIRE_FALSE(deposits_.asked.empty());
+    return deposits_.asked.front().name;
+  }
+  void answer_use(gateway::DepositAnswer::Outcome outcome) {
+    REQUIRE_FALSE(deposits_.asked.empty());
+    const auto id = deposits_.asked.front().id;
+    deposits_.asked.erase(deposits_.asked.begin());
+    depositing_.post({id, outcome});
+    pass(0ms);
+  }
+  std::size_t uses_asked() const { return deposits_.asked.size(); }
+  void end_session() { session_.reset(); }
+
   proxy::Timers& timers() override { return timers_; }
   proxy::FlushList& flushes() override { return flushes_; }
   gateway::Audit& audit() override { return audit_; }
@@ -159,6 +179,7 @@ class Fixture final : public gateway::Session::Host {
   gateway::SessionStore& session_store(const gateway::SessionSettings&) override {
     return sessions;
   }
+  gateway::Depositing& depositing() override { return depositing_; }
   const gateway::RoomServices& room_services() override { return room_services_; }
   void retire(gateway::Session&) override { retired = true; }
 
@@ -225,6 +246,14 @@ class Fixture final : public gateway::Session::Host {
       return true;
     }
   } permits_;
+  struct Deposits final : gateway::DepositsPort {
+    std::vector<gateway::MarkToken> asked;
+    bool post(gateway::ToDeposits letter) override {
+      asked.push_back(std::get<gateway::MarkToken>(letter));
+      return true;
+    }
+  } deposits_;
+  gateway::Depositing depositing_{0};
   const gateway::RoomServices room_services_{rooms_, reader_, ledger_, &permits_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
@@ -651,6 +680,63 @@ TEST_SUITE("limits of a connection") {
     auto lines = f.lines("limit_hit");
     CHECK(lines.size() == 2);
     CHECK(lines.at(1).contains("\"suppressed\":99"));
+  }
+}
+
+TEST_SUITE("a refresh with a token that serves once") {
+  using Outcome = gateway::DepositAnswer::Outcome;
+  const auto more = R"({"type":"join","room":"r"})"s;
+  const auto joined_more = R"({"type":"joined","room":"r"})"s;
+  const auto refreshed = R"({"type":"refreshed","expires_at":1700003600})"s;
+
+  TEST_CASE("waits for the answer, as what comes behind it does, and is asked for once") {
+    Fixture f({.rooms = true, .once = true});
+    f.client->send(refresh(token("alice", 1h, 0s, "t1")) + masked(0x81, more));
+    f.pass(1s);
+    CHECK(f.told().empty());
+    CHECK(f.uses_asked() == 1);
+    CHECK(f.used() == auth::name_of_token("users", "https://id.example/", "t1"));
+    f.answer_use(Outcome::Done);
+    CHECK(f.told() == std::vector{refreshed, joined_more});
+    CHECK(f.session().good_until() == after(1h));
+    CHECK(f.uses_asked() == 0);
+  }
+
+  TEST_CASE("that has been used changes nothing; nor does one of which nobody knows") {
+    for (const auto outcome : {Outcome::NotDone, Outcome::Away}) {
+      Fixture f({.rooms = true, .once = true}, after(10s));
+      f.client->send(refresh(token("alice", 1h, 0s, "t1")));
+      f.answer_use(outcome);
+      const auto told = f.told();
+      REQUIRE(told.size() == 1);
+      CHECK(told[0].contains(outcome == Outcome::NotDone ? "invalid_token" : "unavailable"));
+      CHECK(f.session().good_until() == after(10s));
+      // Another time is another question.
+      f.client->send(refresh(token("alice", 1h, 0s, "t1")));
+      f.answer_use(Outcome::Done);
+      CHECK(f.told() == std::vector{refreshed});
+    }
+  }
+
+  TEST_CASE("is judged again when the answer comes: what has ended meanwhile is no token") {
+    Fixture f({.rooms = true, .once = true});
+    f.client->send(refresh(token("alice", 10s, 0s, "t1")));
+    f.pass(10s);
+    f.answer_use(Outcome::Done);
+    CHECK(f.told().at(0).contains("invalid_token"));
+    // The answer was that one's: another token is asked for by itself.
+    f.client->send(refresh(token("alice", 1h, 0s, "t2")));
+    CHECK(f.told().empty());
+    CHECK(f.used() == auth::name_of_token("users", "https://id.example/", "t2"));
+    f.answer_use(Outcome::NotDone);
+    CHECK(f.told().at(0).contains("invalid_token"));
+  }
+
+  TEST_CASE("has no answer where its client is gone before") {
+    Fixture f({.rooms = true, .once = true});
+    f.client->send(refresh(token("alice", 1h, 0s, "t1")));
+    f.end_session();
+    f.answer_use(Outcome::Done);
   }
 }
 

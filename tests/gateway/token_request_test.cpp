@@ -32,6 +32,9 @@ authenticators:
   nested:
     jwt: { issuer: any, audience: any, algorithms: [RS256], subject_claim: /user~1s/id,
            keys: [ { pem_file: keys/rsa.pem } ] }
+  once:
+    jwt: { issuer: once, audience: any, algorithms: [HS256], once: true,
+           keys: [ { secret: "a second secret of at least 32 octets" } ] }
   guests: { anonymous: {} }
 backends: { chat: { servers: [ws://127.0.0.1:9001] } }
 routes:
@@ -102,6 +105,19 @@ TEST_SUITE("the token command") {
     CHECK(claims_of(request("users", {"aud=other", "level=4"})).contains(R"("aud":"other")"));
     CHECK(claims_of(request("users", {"/user/roles=[1]", "/user/id=2"}))
               .contains(R"("user":{"id":2,"roles":[1]})"));
+  }
+
+  TEST_CASE("a token that opens one connection has an id of its own") {
+    std::vector<std::string> ids;
+    for (int i = 0; i < 2; ++i) {
+      const auto principal = verified("once", *make_token(policy(), request("once"), now));
+      REQUIRE(principal);
+      CHECK(principal->token_id.size() == 32);
+      ids.push_back(principal->token_id);
+    }
+    CHECK(ids[0] != ids[1]);
+    CHECK(verified("once", *make_token(policy(), request("once", {"jti=x"}), now))->token_id ==
+          "x");
   }
 
   TEST_CASE("the subject is where the policy looks for it") {
