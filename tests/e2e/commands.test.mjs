@@ -131,7 +131,6 @@ describe('check', () => {
 
   test('says of a key of the contract that is not built yet that it is not built yet', async (t) => {
     for (const [text, key] of [[`${good}watch: true\n`, 'watch'],
-      [good.replace('header: Authorization', 'ticket: 30s'), 'ticket'],
       [good.replace('    backend: chat', '    backend: chat\n    http: later'), 'http']]) {
       const { code, out, err } = await check(t, text);
       assert.equal(code, 1);

@@ -160,7 +160,7 @@ TEST_SUITE("Origin (RFC 6455 section 10.2)") {
   TEST_CASE("a denial knows the line of the list") {
     auto decision = ask({"/closed", {bad_origin}, ""});
     REQUIRE_FALSE(decision);
-    CHECK(decision.error().line == 23);
+    CHECK(decision.error().line == 28);
   }
 }
 
@@ -266,7 +266,7 @@ TEST_SUITE("route and allow") {
     CHECK(decision.error().denial == Denial::NotAllowed);
     REQUIRE(decision.error().condition);
     CHECK(auth::describe(*decision.error().condition) == "{claim: teams, contains: \"{team}\"}");
-    CHECK(decision.error().line == 37);
+    CHECK(decision.error().line == 42);
   }
 
   TEST_CASE("allow is asked last, of guests too") {

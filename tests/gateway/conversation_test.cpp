@@ -797,6 +797,7 @@ TEST_SUITE("rooms: another token") {
   TEST_CASE_FIXTURE(TeamFixture,
                     "that serves once waits until somebody knows that it is the first") {
     using Outcome = gateway::DepositAnswer::Outcome;
+    alice.next_principal = alice_with(in_red_and_blue);
     alice.next_principal.single_use = true;
     const auto verdict = alice.say(refresh);
     CHECK(verdict.kind == Kind::Hold);

@@ -215,6 +215,7 @@ TEST_SUITE("a policy's values") {
     CHECK(rules.subject_claim == "/user/id");
     CHECK(rules.leeway == 0s);
     CHECK(rules.max_lifetime == 30min);
+    CHECK(rules.once);
     REQUIRE(rules.require.size() == 3);
     CHECK(rules.require[0].value == auth::Scalar(true));
     CHECK(rules.require[1].value == auth::Scalar(std::int64_t{3}));
@@ -224,7 +225,9 @@ TEST_SUITE("a policy's values") {
     CHECK(users.places == std::vector<Place>{{Place::Kind::Header, "x-access-token"},
                                              {Place::Kind::Subprotocol, "bearer."},
                                              {Place::Kind::Cookie, "access_token"},
-                                             {Place::Kind::Query, "token"}});
+                                             {Place::Kind::Query, "token"},
+                                             {Place::Kind::Ticket, "ticket"}});
+    CHECK(users.ticket_lifetime == 20s);
   }
 
   TEST_CASE("a route is read as it is written") {
@@ -235,7 +238,7 @@ TEST_SUITE("a policy's values") {
     const Route& route = result->policy->routes.front();
     CHECK(route.hosts == std::vector<std::string>{"chat.example.com", "::1", "192.0.2.1"});
     CHECK(route.authenticate.size() == 3);
-    CHECK(route.places.size() == 5);  // those of users, and Authorization of partners
+    CHECK(route.places.size() == 6);  // those of users, and Authorization of partners
     CHECK(route.origins->size() == 2);
     CHECK(route.subprotocols == std::vector<std::string>{"chat.v2", "chat.v1"});
     CHECK(route.connection_limits.messages.permits_per_second == 10);
@@ -255,8 +258,8 @@ TEST_SUITE("a policy's values") {
           "{all: [{claim: teams, contains: \"{team}\"}, {any: [everyone, nobody]}, {not: "
           "{subjects: [\"u:{member}\", \"17\"]}}, {claim: sub, equals: \"u:{member}\"}, {claim: "
           "\"/user/level\", in: [1, 2.5, pro, true, null, \"no\"]}]}");
-    CHECK(route.allow.line == 60);
-    CHECK(route.allow.children[3].line == 64);
+    CHECK(route.allow.line == 61);
+    CHECK(route.allow.children[3].line == 65);
   }
 }
 
