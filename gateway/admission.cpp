@@ -119,6 +119,7 @@ void Admission::serve() {
 }
 
 void Admission::identify() {
+  if (has_ticket()) return take_ticket();
   const auto began = std::chrono::steady_clock::now();  // the loop's clock stands still meanwhile
   auto principal = authenticate(*identity_.route, credential_, host_.key_ring().known(),
                                 wall_time(host_.loop().timers()));
