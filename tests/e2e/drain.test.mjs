@@ -163,7 +163,7 @@ describe('a drain in its parts', () => {
     await until('the listeners to be closed', () => refusedConnection(gateway.port));
     const began = Date.now();
     const told = [];
-    const all = Promise.all(clients.map(async (client) => {
+    const all = Promise.all(clients.map(async (client, number) => {
       for (let i = 0; ; ++i) {
         client.send(frame(text, `${i}`));
         const next = await client.dataFrame();
@@ -172,7 +172,7 @@ describe('a drain in its parts', () => {
           await sleep(20);
           continue;
         }
-        told.push({ at: Date.now() - began, code: next.payload.readUInt16BE(0), reason: next.payload.subarray(2).toString() });
+        told.push({ number, at: Date.now() - began, code: next.payload.readUInt16BE(0), reason: next.payload.subarray(2).toString() });
         client.send(frame(close, closePayload(1012)));
         client.end().then(() => client.destroy());
         return;
@@ -188,6 +188,33 @@ describe('a drain in its parts', () => {
       const here = told.filter(({ at }) => Math.min(3, Math.floor(at / 250)) === part).length;
       assert.ok(here >= 2 && here <= 25, `${here} of ${told.length} in quarter ${part}: ${told.map(({ at }) => at)}`);
     }
+    // Of two clients either may be the first, whichever came first.
+    let inOrder = 0, pairs = 0;
+    for (const [i, one] of told.entries()) {
+      for (const other of told.slice(i + 1)) {
+        pairs += 1;
+        inOrder += one.number < other.number ? 1 : 0;
+      }
+    }
+    assert.ok(inOrder > 0.2 * pairs && inOrder < 0.8 * pairs, `${inOrder} of ${pairs} pairs in the order that they came in`);
+    assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
+  });
+
+  test('many clients at once are told by the slice, and all of them', async (t) => {
+    const gateway = await startGateway(t, {
+      workers: 1, drain: { spread: '0s', timeout: '10s' }, backends: {},
+      routes: [{ path: '/rooms', authenticate: ['users'], rooms: [{ match: '*', join: 'everyone' }] }],
+    });
+    const bearer = await token();
+    const clients = [];
+    while (clients.length < 1_200) {  // a slice has 1 024
+      clients.push(...await Promise.all(Array.from({ length: 100 }, () => open(t, gateway, { target: '/rooms', token: bearer }))));
+    }
+    gateway.signal('SIGTERM');
+    await Promise.all(clients.map(async (client) => {
+      assert.equal((await client.close()).code, 1012);
+      client.destroy();
+    }));
     assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
   });
 
