@@ -94,7 +94,7 @@ const std::vector<Key<Draft>>& session_keys() {
       key("secret", one_or_more(secret()), &Draft::secrets),
       key("secret_file", one_or_more(secret_file()), &Draft::secrets_from_files),
       key<Draft>("redis", "a mapping with 'url'", "", read_redis),
-      key("redis_prefix", text(0, prefix_octets_max), &Draft::prefix, "sess:"),
+      key("redis_prefix", text(0, prefix_octets_max), &Draft::prefix, R"("sess:")"),
       mandatory(key("subject", pointer(), &Draft::subject)),
       key<Draft>("claims", "a mapping of claims to JSON Pointers", "{}", read_claims),
       key("recheck", duration(recheck_min, recheck_max), &Draft::recheck, "30s"),
