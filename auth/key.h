@@ -1,6 +1,7 @@
 // One parsed key with the algorithms that it may serve, and who asks for it.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <memory>
 #include <optional>
@@ -19,6 +20,7 @@ struct KeyTerms {
   AlgorithmSet algorithms;  // that the key's owner and the authenticator allow
   std::string key_id;       // kid; empty: none
   std::optional<WallTime> not_after;
+  std::uint64_t fingerprint = 0;  // of what it is made of; set by who makes the key
 };
 
 class Key {
@@ -31,6 +33,10 @@ class Key {
 
   // kid; empty: it has no name of its own.
   const std::string& key_id() const { return terms_.key_id; }
+
+  // 64 bits of a SHA-256 of the public key or the secret: the same in whatever source the key
+  // stands, under whichever name. Never 0.
+  std::uint64_t fingerprint() const { return terms_.fingerprint; }
 
   bool over(WallTime now) const { return terms_.not_after && now >= *terms_.not_after; }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "auth/json.h"
 #include "auth/jwk.h"
@@ -42,7 +43,10 @@ std::expected<void, KeyError> KeySet::add(Keys keys) {
   if (keys_.size() + keys.size() > keys_max) {
     return fault("more than " + std::to_string(keys_max) + " keys");
   }
-  std::ranges::move(keys, std::back_inserter(keys_));
+  // Before those that are not its own.
+  keys_.insert(keys_.begin() + static_cast<std::ptrdiff_t>(own_),
+               std::make_move_iterator(keys.begin()), std::make_move_iterator(keys.end()));
+  own_ += keys.size();
   return {};
 }
 
@@ -119,15 +123,18 @@ void KeySet::add_keys_of(const KeySet& other) {
 
 KeySet::Verdict KeySet::verify(Algorithm algorithm, std::string_view key_id,
                                std::string_view signing_input, std::string_view signature,
-                               WallTime now) const {
+                               WallTime now, std::uint64_t* verified_by) const {
   std::size_t tried = 0;
   const auto verified_by_key_named = [&](std::string_view name, bool any_name) {
-    for (const auto& key : keys_) {
+    for (std::size_t index = 0; index < keys_.size(); ++index) {
+      const auto& key = keys_[index];
       if (tried == keys_tried_max) return false;
       if (!any_name && key->key_id() != name) continue;
       if (!key->serves(algorithm) || key->over(now)) continue;
       ++tried;
-      if (key->verifies(algorithm, signing_input, signature)) return true;
+      if (!key->verifies(algorithm, signing_input, signature)) continue;
+      if (verified_by) *verified_by = index < own_ ? key->fingerprint() : 0;
+      return true;
     }
     return false;
   };
@@ -150,6 +157,12 @@ bool KeySet::names(Algorithm algorithm, std::string_view key_id) const {
   return !key_id.empty() && std::ranges::any_of(keys_, [&](const auto& key) {
     return key->key_id() == key_id && key->serves(algorithm);
   });
+}
+
+bool KeySet::owns(std::uint64_t fingerprint) const {
+  const auto own = std::span(keys_).first(own_);
+  return std::ranges::any_of(own,
+                             [&](const auto& key) { return key->fingerprint() == fingerprint; });
 }
 
 }  // namespace auth

@@ -55,7 +55,7 @@ class KeySet {
                                                        std::optional<WallTime> not_after = {});
 
   // The keys of a set that was added to by one of the above; together they may be more than
-  // keys_max.
+  // keys_max. They are not its own: whoever they come from may send others at any time.
   void add_keys_of(const KeySet& other);
 
   enum class Verdict : std::uint8_t { Verified, UnknownKey, BadSignature };
@@ -63,8 +63,10 @@ class KeySet {
   // Is this the signature of `signing_input` by a key of this set for `algorithm`? Tried are, at
   // most keys_tried_max of them in the order added, the keys named `key_id` and those that have no
   // name (secrets, PEM files); with an empty `key_id` every key of that algorithm.
+  // Where it is, `verified_by` gets that key's fingerprint if it is one of its own, else 0.
   Verdict verify(Algorithm algorithm, std::string_view key_id, std::string_view signing_input,
-                 std::string_view signature, WallTime now) const;
+                 std::string_view signature, WallTime now,
+                 std::uint64_t* verified_by = nullptr) const;
 
   std::size_t size() const;
 
@@ -74,13 +76,17 @@ class KeySet {
   // Is there a key for it that has exactly this name? Never for an empty one.
   bool names(Algorithm algorithm, std::string_view key_id) const;
 
+  // Is a key of this fingerprint (auth/key.h) among its own?
+  bool owns(std::uint64_t fingerprint) const;
+
  private:
   using Keys = std::vector<std::shared_ptr<const Key>>;
 
   std::expected<void, KeyError> add(Keys keys);
   std::expected<void, KeyError> add_one(std::expected<std::unique_ptr<const Key>, KeyError> key);
 
-  Keys keys_;
+  Keys keys_;            // its own come first
+  std::size_t own_ = 0;  // so many
 };
 
 }  // namespace auth

@@ -5,33 +5,36 @@
 namespace auth {
 namespace {
 
-using CaptureList = std::vector<std::pair<std::string_view, std::string_view>>;
-
-// `captures` gets what the rule captured from the room.
-const RoomRule* find_rule(std::span<const RoomRule> rules, std::string_view room,
-                          CaptureList& captures) {
-  for (const RoomRule& rule : rules) {
-    if (rule.match.matches(room, captures)) return &rule;
-  }
-  return nullptr;
-}
-
 const Condition& condition_of(const RoomRule& rule, RoomAction action) {
   return action == RoomAction::Join ? rule.join : rule.publish;
 }
 
 }  // namespace
 
+const RoomRule* find_rule(std::span<const RoomRule> rules, std::string_view room,
+                          RoomCaptures& captures) {
+  for (const RoomRule& rule : rules) {
+    if (rule.match.matches(room, captures)) return &rule;
+  }
+  return nullptr;
+}
+
 bool may(std::span<const RoomRule> rules, const Principal& principal, const RoomRequest& request,
          Captures path) {
-  CaptureList captures;
+  RoomCaptures captures;
   const RoomRule* rule = find_rule(rules, request.room, captures);
+  return may(rule, captures, principal, request, path);
+}
+
+bool may(const RoomRule* rule, const RoomCaptures& captures, const Principal& principal,
+         const RoomRequest& request, Captures path) {
   if (rule == nullptr) return false;
   const Condition& condition = condition_of(*rule, request.action);
   if (captures.empty()) return holds(condition, principal, path, &request);
   // The first of a name is the one that counts.
-  captures.insert(captures.end(), path.begin(), path.end());
-  return holds(condition, principal, captures, &request);
+  RoomCaptures all = captures;
+  all.insert(all.end(), path.begin(), path.end());
+  return holds(condition, principal, all, &request);
 }
 
 LooksAt looks_at(std::span<const RoomRule> rules) {

@@ -29,4 +29,10 @@ std::string Claims::to_json(std::span<const std::string> names) const {
   return text + '}';
 }
 
+Claims read_claims(std::string_view text) {
+  auto object = parse_json_object(text);
+  if (!object) return {};
+  return {std::shared_ptr<const json_t>(*std::move(object)), std::string(text)};
+}
+
 }  // namespace auth

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>
@@ -35,10 +36,16 @@ class Claims {
 
   const json_t* object() const { return object_.get(); }
 
+  // The same for who only looks claims up: to_json() says nothing.
+  Claims without_text() const { return {object_, {}}; }
+
  private:
   std::shared_ptr<const json_t> object_;
   std::string text_;
 };
+
+// What to_json() said, read again; no claims where it is no JSON object.
+Claims read_claims(std::string_view text);
 
 struct Principal {
   std::string subject;  // 1 to 256 octets of UTF-8 without control characters, prefix included
@@ -48,6 +55,9 @@ struct Principal {
   Claims claims;
   std::optional<WallTime> issued_at;   // iat; none: the credential does not say
   std::optional<WallTime> good_until;  // exp + leeway; none: for ever
+  // Fingerprint of the authenticator's own key that verified it (KeySet::verify()); 0: it was a
+  // key that was fetched, or there was none.
+  std::uint64_t key = 0;
   bool single_use =
       false;  // its token_id may be used once, and nobody has asked yet whether it was
 };

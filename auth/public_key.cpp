@@ -8,6 +8,7 @@
 
 #include "auth/ec_curve.h"
 #include "auth/ecdsa_signature.h"
+#include "auth/fingerprint.h"
 #include "auth/key.h"
 #include "auth/key_type.h"
 
@@ -115,6 +116,18 @@ class PublicKey final : public Key {
   std::vector<Ready> ready_;
 };
 
+// As a SubjectPublicKeyInfo (RFC 5280 section 4.1), in which every source of the key would write
+// it.
+std::uint64_t fingerprint_of(const EVP_PKEY* key) {
+  unsigned char* der = nullptr;
+  const int octets = i2d_PUBKEY(key, &der);
+  if (octets <= 0) return 0;
+  const auto fingerprint =
+      auth::fingerprint_of({reinterpret_cast<const char*>(der), static_cast<std::size_t>(octets)});
+  OPENSSL_free(der);
+  return fingerprint;
+}
+
 }  // namespace
 
 std::expected<OwnedVerificationKey, KeyError> make_public_key(OwnedKey key, KeyTerms terms) {
@@ -136,6 +149,8 @@ std::expected<OwnedVerificationKey, KeyError> make_public_key(OwnedKey key, KeyT
   if (terms.algorithms.empty()) {
     return std::unexpected(KeyError{"a key that fits none of the algorithms allowed"});
   }
+  terms.fingerprint = fingerprint_of(key.get());
+  if (terms.fingerprint == 0) return std::unexpected(KeyError{"OpenSSL cannot write this key"});
   return std::make_unique<PublicKey>(std::move(key), std::move(ready), std::move(terms));
 }
 

@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 #include <openssl/params.h>
 
+#include "auth/fingerprint.h"
 #include "auth/key.h"
 #include "auth/key_set.h"
 
@@ -89,6 +90,8 @@ std::expected<OwnedVerificationKey, KeyError> make_secret_key(std::string_view s
     keyed[index] = mac ? keyed_context(mac.get(), hmacs[index].digest, secret) : nullptr;
     if (!keyed[index]) return std::unexpected(KeyError{"OpenSSL here has no HMAC for it"});
   }
+  terms.fingerprint = fingerprint_of(secret);
+  if (terms.fingerprint == 0) return std::unexpected(KeyError{"OpenSSL here has no SHA-256"});
   return std::make_unique<SecretKey>(std::move(keyed), std::move(terms));
 }
 

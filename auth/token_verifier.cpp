@@ -139,9 +139,13 @@ std::expected<Principal, TokenError> TokenVerifier::verify(const ParsedToken& to
   if (!algorithm || std::ranges::find(rules_.algorithms, *algorithm) == rules_.algorithms.end()) {
     return std::unexpected(TokenError::AlgorithmNotAllowed);
   }
-  switch (keys.verify(*algorithm, token.key_id, token.signing_input, token.signature, now)) {
-    case KeySet::Verdict::Verified:
-      return check_claims(token, rules_, now);
+  std::uint64_t key = 0;
+  switch (keys.verify(*algorithm, token.key_id, token.signing_input, token.signature, now, &key)) {
+    case KeySet::Verdict::Verified: {
+      auto principal = check_claims(token, rules_, now);
+      if (principal) principal->key = key;
+      return principal;
+    }
     case KeySet::Verdict::UnknownKey:
       return std::unexpected(TokenError::UnknownKey);
     case KeySet::Verdict::BadSignature:

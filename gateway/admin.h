@@ -24,6 +24,8 @@ class Admin final : private proxy::Listener::Observer {
 
   AdminApi& api() { return api_; }  // its rows are added before it listens
 
+  void set_token(std::string token) { token_ = std::move(token); }  // of requests from then on
+
   std::expected<void, std::string> listen(const proxy::SocketAddress& address);
 
   void finish() { refusals_.finish(); }  // nothing more is asked

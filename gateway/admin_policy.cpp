@@ -63,11 +63,11 @@ std::string policy_json(const Policy& policy, const std::vector<KeySetStatus>& f
 
 }  // namespace
 
-void add_policy_row(AdminApi& api, std::shared_ptr<const Policy> policy,
+void add_policy_row(AdminApi& api, std::function<std::shared_ptr<const Policy>()> policy,
                     const proxy::Timers& timers,
                     std::function<std::vector<KeySetStatus>()> fetched) {
   auto text = [policy = std::move(policy), &timers, fetched = std::move(fetched)] {
-    return policy_json(*policy, fetched(), timers.now());
+    return policy_json(*policy(), fetched(), timers.now());
   };
   api.add({"GET", "/v1/policy", answer_with("application/json", std::move(text))});
 }

@@ -12,8 +12,9 @@
 
 namespace gateway {
 
-// `timers` outlive the listener. `fetched`: how the sets stand that are fetched.
-void add_policy_row(AdminApi& api, std::shared_ptr<const Policy> policy,
+// `timers` outlive the listener. `policy`: the one in force. `fetched`: how the sets stand that are
+// fetched.
+void add_policy_row(AdminApi& api, std::function<std::shared_ptr<const Policy>()> policy,
                     const proxy::Timers& timers,
                     std::function<std::vector<KeySetStatus>()> fetched);
 

@@ -37,8 +37,7 @@ bool trusted(const Policy& policy, const proxy::IpAddress& peer) {
 Admission::Admission(Host& host, std::unique_ptr<proxy::Transport> transport,
                      const proxy::IpAddress& peer, Ledger::Connection connection)
     : host_(host),
-      policy_(host.policy()),
-      peer_trusted_(trusted(*policy_, peer)),
+      served_(host.served()),
       counted_(static_cast<bool>(connection)),
       transport_(std::move(transport)),
       parser_(proxy::HeadParser::Kind::Request, own_target),
@@ -48,7 +47,7 @@ Admission::Admission(Host& host, std::unique_ptr<proxy::Transport> transport,
   holdings_.connection = std::move(connection);
   transport_->observe(*this);
   transport_->set_reading(true);
-  deadline_.arm(policy_->handshake_timeout);
+  deadline_.arm(policy().handshake_timeout);
 }
 
 void Admission::on_octets(std::string_view octets) {
@@ -87,11 +86,13 @@ void Admission::on_octets(std::string_view octets) {
 
 // The first failure answers (CONTRACT section 3).
 void Admission::on_head() {
+  served_ = host_.served();  // from here on it is asked by this one
+  peer_trusted_ = trusted(policy(), identity_.address);
   head_at_ = now();
   head_ = parser_.take_request();
   fields_ = views_of(head_.fields);
   identity_.address =
-      proxy::client_address(identity_.address, head_.fields, policy_->trusted_proxies);
+      proxy::client_address(identity_.address, head_.fields, policy().trusted_proxies);
   if (!form_is_good() || !has_room()) return;
   if (target_.path.starts_with(own_path_prefix)) return serve();
   const bool may_say_who_it_is = finds_route() && within_handshake_rate() && asks_for_websocket() &&
@@ -148,7 +149,7 @@ void Admission::wait_or_deny(const Denied& denied) {
 }
 
 void Admission::on_keys() {
-  if (state_ == State::Waiting) identify();
+  if (state_ == State::Waiting && follows_policy()) identify();
 }
 
 void Admission::ask_for_session(const Denied& denied) {
@@ -188,7 +189,7 @@ bool Admission::has_room() {
 }
 
 bool Admission::finds_route() {
-  match_ = find_route(*policy_, *head_.fields.find("Host"), target_.path);
+  match_ = find_route(policy(), *head_.fields.find("Host"), target_.path);
   identity_.route = match_.route;
   if (!match_.route) return refuse(Refusal::NoRoute), false;
   return true;
@@ -197,8 +198,7 @@ bool Admission::finds_route() {
 bool Admission::within_handshake_rate() {
   const auto& limit = identity_.route->ip_limits.handshakes;
   if (!limit.limited()) return true;
-  auto wait =
-      host_.ledger().take_handshake(identity_.route->index, identity_.address, limit, now());
+  auto wait = host_.ledger().take_handshake(identity_.route->id, identity_.address, limit, now());
   if (wait == wait.zero()) return true;
   record_limit(AuditedLimit::IpHandshakes);
   return refuse(Refusal::HandshakeRate, {}, 0, wait), false;
@@ -209,6 +209,27 @@ bool Admission::asks_for_websocket() {
   if (!key) return refuse(refusal_of(key.error())), false;
   key_ = std::move(*key);
   if (!auth::parse_subprotocols(fields_)) return refuse(Refusal::BadSubprotocols), false;
+  return true;
+}
+
+// A client that had to wait before it could say who it is: the policy may be another one by now.
+// False: it has been refused. Whoever has its 101 has been promised something by it, and comes
+// again where that does not hold.
+bool Admission::follows_policy() {
+  const auto& served = host_.served();
+  if (served_ == served) return true;
+  auto match = find_route(*served->policy, *head_.fields.find("Host"), target_.path);
+  if (accepted_ && !(match.route && match.route->first_message &&
+                     select_subprotocol(head_.fields, *match.route) == subprotocol_)) {
+    return refuse(Refusal::PolicyChanged), false;
+  }
+  served_ = served;
+  match_ = std::move(match);
+  identity_.route = match_.route;
+  if (!match_.route) return refuse(Refusal::NoRoute), false;
+  const auto said = std::move(credential_);
+  if (!comes_from_allowed_origin()) return false;
+  if (accepted_ && said) credential_ = in_first_message(*identity_.route, said->value);
   return true;
 }
 
@@ -236,7 +257,7 @@ bool Admission::is_allowed() {
 bool Admission::within_address_connections() {
   const auto& route = *identity_.route;
   auto count =
-      host_.ledger().count_address(route.index, identity_.address, route.ip_limits.connections_max);
+      host_.ledger().count_address(route.id, identity_.address, route.ip_limits.connections_max);
   if (!count) {
     return exceed(Refusal::AddressConnections, AuditedLimit::IpConnections), false;
   }
@@ -246,7 +267,7 @@ bool Admission::within_address_connections() {
 
 bool Admission::within_subject_connections() {
   const auto& route = *identity_.route;
-  auto count = host_.ledger().count_subject(route.index, principal_.subject,
+  auto count = host_.ledger().count_subject(route.id, principal_.subject,
                                             route.subject_limits.connections_max);
   if (!count) {
     return exceed(Refusal::SubjectConnections, AuditedLimit::SubjectConnections), false;
@@ -304,11 +325,12 @@ void Admission::listen() {
 }
 
 void Admission::on_first_message(const proxy::Message& message) {
+  if (!follows_policy()) return;
   std::optional<std::string_view> token;
   if (message.opcode == proxy::Opcode::Text) token = host_.envelopes().read_auth(message.payload);
   credential_ = std::unexpected(auth::CredentialsError::Malformed);
   if (token) credential_ = in_first_message(*identity_.route, *token);
-  deadline_.arm(policy_->handshake_timeout);  // it was in time; its key may have to be looked for
+  deadline_.arm(policy().handshake_timeout);  // it was in time; its key may have to be looked for
   identify();
 }
 
@@ -326,7 +348,7 @@ void Admission::on_heard() {
   early_octets_ = std::move(released.unread);
   transport_->observe(*this);
   transport_->set_reading(early_octets_.size() <= early_octets_max);
-  deadline_.arm(policy_->handshake_timeout);
+  deadline_.arm(policy().handshake_timeout);
   proceed();
 }
 
@@ -409,7 +431,7 @@ void Admission::dial() {
   }
   state_ = State::Dialling;
   proxy::BackendHandshake::Observer& observer = *this;
-  backend_ = std::make_unique<proxy::BackendHandshake>(host_.loop(), host_.servers_of(backend),
+  backend_ = std::make_unique<proxy::BackendHandshake>(host_.loop(), served_->servers_of(backend),
                                                        backend.connect_timeout,
                                                        std::move(request.upgrade), observer);
 }
@@ -444,8 +466,9 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
   holdings_.connection.established();
   if (!accepted_) transport_->write(proxy::write_switching_protocols(key_, subprotocol));
   state_ = State::Done;
-  host_.on_admitted({policy_, std::move(identity_), std::move(holdings_), std::move(principal_),
-                     mark_, target_.path, denied_ ? denied_->session_id : std::string(),
+  auto asked = host_.asked().keep(asked_of(request(), credential_));
+  host_.on_admitted({served_, std::move(identity_), std::move(holdings_), std::move(principal_),
+                     mark_, std::move(asked), denied_ ? denied_->session_id : std::string(),
                      std::move(transport_), std::move(backend), std::move(early_octets_),
                      std::move(early_from_backend)});
   host_.retire(*this);

@@ -14,6 +14,7 @@
 
 #include "gateway/accepted_client.h"
 #include "gateway/admit.h"
+#include "gateway/asked.h"
 #include "gateway/audit.h"
 #include "gateway/connection_identity.h"
 #include "gateway/counting.h"
@@ -27,6 +28,7 @@
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "gateway/revocations.h"
+#include "gateway/served_policy.h"
 #include "gateway/session_store.h"
 #include "gateway/worker_counters.h"
 #include "proxy/backend.h"
@@ -46,13 +48,13 @@ struct Holdings {
 
 // All that a Session is made of.
 struct AdmittedClient {
-  std::shared_ptr<const Policy> policy;  // keeps identity.route alive
+  std::shared_ptr<const ServedPolicy> served;  // keeps identity.route alive
   ConnectionIdentity identity;
   Holdings holdings;
   auth::Principal principal;
   Revocations::Mark mark;  // of the credential
-  std::string path;        // asked for, decoded
   std::string session_id;  // of a login session; empty: the credential was none
+  AskedTable::Entry asked;
   std::unique_ptr<proxy::Transport> client;
   std::unique_ptr<proxy::Transport> backend;  // null: the gateway itself is the room server
   std::string early_from_client;
@@ -72,10 +74,10 @@ class Admission final : private proxy::Transport::Observer,
   class Host : public OwnResource::Host {
    public:
     virtual proxy::Loop& loop() = 0;
-    virtual const std::shared_ptr<const Policy>& policy() = 0;
+    virtual const std::shared_ptr<const ServedPolicy>& served() = 0;
+    virtual AskedTable& asked() = 0;
     virtual Counting& counting() = 0;
     virtual SessionStore& session_store(const SessionSettings& settings) = 0;
-    virtual proxy::Servers& servers_of(const BackendSettings& backend) = 0;
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
     virtual EnvelopeReader& envelopes() = 0;
@@ -176,6 +178,8 @@ class Admission final : private proxy::Transport::Observer,
   void admit(std::string_view server, std::string_view subprotocol,
              std::unique_ptr<proxy::Transport> backend, std::string early_from_backend);
 
+  const Policy& policy() const { return *served_->policy; }
+  bool follows_policy();
   HandshakeRequest request();
   void on_deadline();
   proxy::MonotonicTime now() { return host_.loop().timers().now().monotonic; }
@@ -188,7 +192,7 @@ class Admission final : private proxy::Transport::Observer,
   void finish();
 
   Host& host_;
-  std::shared_ptr<const Policy> policy_;
+  std::shared_ptr<const ServedPolicy> served_;
   State state_ = State::Reading;
   bool peer_trusted_ = false;
   bool anything_received_ = false;

@@ -31,6 +31,10 @@ std::vector<std::string_view> origins_of(const HandshakeRequest& request) {
   return origins;
 }
 
+bool in_cookie(const FoundCredential& credential) {
+  return credential && credential->kind == auth::CredentialPlace::Kind::Cookie;
+}
+
 const Authenticator* anonymous_of(const Route& route) {
   auto found = std::find_if(route.authenticate.begin(), route.authenticate.end(),
                             [](const auto& each) { return each->anonymous(); });
@@ -215,6 +219,18 @@ auth::Credential in_first_message(const Route& route, std::string_view token) {
   return {kind, static_cast<std::size_t>(place - route.places.begin()), std::string(token)};
 }
 
+Asked asked_of(const HandshakeRequest& request, const FoundCredential& credential) {
+  Asked asked;
+  if (request.host.size() <= Asked::host_octets_max) asked.host = request.host;
+  asked.path = request.path;
+  asked.by_cookie = in_cookie(credential);
+  const auto origins = origins_of(request);
+  if (origins.empty()) return asked;
+  const bool one = origins.size() == 1 && origins.front().size() <= Asked::origin_octets_max;
+  asked.origin = one ? origins.front() : "null";
+  return asked;
+}
+
 std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
                                          const FoundCredential& credential) {
   if (!route.origins) {
@@ -223,8 +239,7 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
   const auto origins = origins_of(request);
   if (origins.empty()) {
     // Who is no browser sends none. A cookie without one is a browser that hides where it is.
-    bool cookie = credential && credential->kind == auth::CredentialPlace::Kind::Cookie;
-    if (cookie) {
+    if (in_cookie(credential)) {
       return std::unexpected(denied(Denial::OriginMissing, route.origins_line));
     }
     return {};

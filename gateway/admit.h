@@ -17,6 +17,7 @@
 #include "auth/principal.h"
 #include "auth/session_record.h"
 #include "auth/token.h"
+#include "gateway/asked.h"
 #include "gateway/known_keys.h"
 #include "gateway/policy.h"
 #include "gateway/session_store.h"
@@ -82,6 +83,9 @@ FoundCredential find_credential(const Route& route, const HandshakeRequest& requ
 // What a first message holds, on a route that may wait for one.
 auth::Credential in_first_message(const Route& route, std::string_view token);
 
+// What of a request is kept for when another policy comes into force.
+Asked asked_of(const HandshakeRequest& request, const FoundCredential& credential);
+
 // Origin comes before the credential, but whether it may be missing depends on where that one is.
 std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequest& request,
                                          const FoundCredential& credential);
@@ -104,12 +108,12 @@ std::expected<auth::Principal, Denied> authenticate_session(const Denied& asked,
 struct Bearer {
   std::string_view subject;
   std::string_view issuer;
-  const Authenticator* authenticator = nullptr;  // that let it in
+  const Authenticator* authenticator = nullptr;  // that vouches for it
 };
 
-// A token that is to take the place of the bearer's (CONTRACT section 4, `refresh`). Who let the
-// bearer in reads it where it is for the token's issuer, else whoever of the route is. Of a login
-// session there is no other: its store says what becomes of it.
+// A token that is to take the place of the bearer's (CONTRACT section 4, `refresh`). Who vouches
+// for the bearer reads it where it is for the token's issuer, else whoever of the route is. Of a
+// login session there is no other: its store says what becomes of it.
 std::expected<auth::Principal, Denied> authenticate_again(const Route& route, const Bearer& bearer,
                                                           std::string_view token,
                                                           const KnownKeys& keys,

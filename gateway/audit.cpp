@@ -253,6 +253,28 @@ void Audit::deposits_refused(std::string_view reason) {
   log_.write(LogLevel::Error, "single_use_refused", {{"reason", reason}});
 }
 
+void Audit::policy_reloaded(const PolicyReloaded& event) {
+  log_.write(LogLevel::Info, "policy_reloaded",
+             {{"asked_by", event.asked_by},
+              {"warnings", event.warnings},
+              {"connections", event.asked},
+              {"closed", event.closed},
+              {"rooms_left", event.rooms_left},
+              {"duration_ms", event.duration.count()}});
+}
+
+void Audit::policy_reload_failed(std::string_view asked_by, std::size_t faults) {
+  log_.write(LogLevel::Error, "policy_reload_failed", {{"asked_by", asked_by}, {"faults", faults}});
+}
+
+void Audit::policy_fault(std::string_view what) {
+  log_.write(LogLevel::Error, "policy_fault", {{"fault", what}});
+}
+
+void Audit::policy_warning(std::string_view what) {
+  log_.write(LogLevel::Warn, "policy_warning", {{"warning", what}});
+}
+
 void Audit::started(std::string_view version, std::string_view listen, std::string_view admin,
                     unsigned workers) {
   log_.write(LogLevel::Info, "started",

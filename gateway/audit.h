@@ -126,6 +126,16 @@ struct Revoked {
   std::uint64_t closed = 0;
 };
 
+// A policy has come into force in place of another.
+struct PolicyReloaded {
+  std::string_view asked_by = {};  // a word of static life: "signal", "api", "watch"
+  std::size_t warnings = 0;
+  std::uint64_t asked = 0;       // connections that were open
+  std::uint64_t closed = 0;      // of them
+  std::uint64_t rooms_left = 0;  // by the others
+  std::chrono::milliseconds duration{0};
+};
+
 // From any thread; as cheap as a comparison where the log's level leaves the line out.
 // Refusals are Info, or Warn where the fault is on our side (5xx).
 class Audit {
@@ -177,6 +187,14 @@ class Audit {
   // Redis does not keep what serves once, for a reason that is a word: handshakes that need it are
   // refused.
   void deposits_refused(std::string_view reason);
+
+  // Another policy is in force, and all connections have been asked.
+  void policy_reloaded(const PolicyReloaded& event);
+  // It is not: one line for each fault, or for each warning of one that is. `what` says where:
+  // "policy.yaml:12:5: …".
+  void policy_reload_failed(std::string_view asked_by, std::size_t faults);
+  void policy_fault(std::string_view what);
+  void policy_warning(std::string_view what);
 
   void started(std::string_view version, std::string_view listen, std::string_view admin,
                unsigned workers);

@@ -88,7 +88,7 @@ proxy::SocketAddress reachable(proxy::SocketAddress address) {
 
 ExitStatus run_command(const std::string& policy_file) {
   auto policy = load(policy_file, stderr, stderr);
-  return policy ? serve(std::move(policy)) : ExitStatus::PolicyWrong;
+  return policy ? serve(std::move(policy), process_environment) : ExitStatus::PolicyWrong;
 }
 
 ExitStatus check_command(const std::string& policy_file) {

@@ -64,6 +64,9 @@ class Control final : private proxy::Store::Resident {
   using Answer = std::move_only_function<void(Outcome)>;
   void revoke(const RevocationRequest& request, const proxy::IpAddress& asked_by, Answer answer);
 
+  // For revocations from then on. On its thread.
+  void set_longest_token(std::chrono::milliseconds longest) { longest_token_ = longest; }
+
   void close_elsewhere(const ConnectionId& connection, std::move_only_function<void(Elsewhere)>);
 
   // From any thread: texts on the channel and members of the set that are none of the forms above.
@@ -101,7 +104,7 @@ class Control final : private proxy::Store::Resident {
   Revocations& revocations_;
   Sweeps& sweeps_;
   Audit& audit_;
-  const std::chrono::milliseconds longest_token_;
+  std::chrono::milliseconds longest_token_;
   proxy::Store* store_ = nullptr;  // null: there is no Redis
   std::string channel_;
   std::string key_;

@@ -58,7 +58,8 @@ std::unique_ptr<const auth::Principal> kept(auth::Principal principal,
                                             std::span<const auth::RoomRule> rules) {
   const auto needed = auth::looks_at(rules);
   if (needed == auth::LooksAt::Nothing) return nullptr;
-  if (needed == auth::LooksAt::Subject) principal.claims = {};
+  principal.claims =
+      needed == auth::LooksAt::Claims ? principal.claims.without_text() : auth::Claims();
   return std::make_unique<const auth::Principal>(std::move(principal));
 }
 
@@ -77,16 +78,16 @@ std::span<const std::string_view> join_outcomes() {
 }
 
 Conversation::Conversation(Host& host, const RoomServices& services, const Route& route,
-                           auth::Principal principal, std::string path)
+                           auth::Principal principal, std::string_view path)
     : host_(host),
       services_(services),
-      route_(route),
+      route_(&route),
       principal_(kept(std::move(principal), route.rooms->rules)),
       key_prefix_octets_(static_cast<std::uint32_t>(key_of({}).size())) {
   if (route.path.capture_names().empty()) return;
-  auto captured = std::make_unique<Path>(std::move(path));
-  route.path.matches(captured->text, captured->captures);
-  path_ = std::move(captured);
+  RouteCaptures captured;
+  route.path.matches(path, captured);
+  captures_ = std::make_unique<const RouteCaptures>(std::move(captured));
 }
 
 Verdict Conversation::from_client(const Message& message) {
@@ -102,7 +103,7 @@ Verdict Conversation::from_backend(const Message& message) {
 
 Verdict Conversation::judge_envelope(const Message& message) {
   if (message.opcode != proxy::Opcode::Text) return refuse(RoomError::BadMessage, {}, {});
-  const bool has_backend = route_.backend != nullptr;
+  const bool has_backend = route_->backend != nullptr;
   auto envelope = services_.reader.read(message.payload, {settings().other_passes, has_backend});
   if (!envelope) return refuse(RoomError::BadMessage, {}, envelope.error().id);
   switch (envelope->type) {
@@ -258,12 +259,12 @@ void Conversation::warn_of_end(proxy::Duration left) {
 // A leave in the client's name may not overtake what the client said before: that has been written
 // by the time that the message which is held here is judged again.
 Verdict Conversation::refresh(std::string_view token, std::string_view id) {
-  if (route_.backend && !std::exchange(refresh_held_, !refresh_held_)) {
+  if (route_->backend && !std::exchange(refresh_held_, !refresh_held_)) {
     return {Verdict::Kind::Hold, proxy::Duration::zero()};
   }
   auto principal = host_.authenticate_again(token);
   if (!principal) return refuse_refresh(principal.error(), id);
-  const auto allowed = check_allow(route_, *principal, captures());
+  const auto allowed = check_allow(*route_, *principal, captures());
   if (!allowed) return refuse_refresh(allowed.error(), id);
   if (principal->single_use) {
     if (auto refused = refuse_used(*principal, id)) return *refused;
@@ -271,26 +272,22 @@ Verdict Conversation::refresh(std::string_view token, std::string_view id) {
   const auto lost = rooms_lost_by(*principal);
   host_.renew(*principal, lost.size());
   answer(refreshed_answer(principal->good_until, id));
-  replace(*std::move(principal), lost);
+  replace(*std::move(principal), lost, "refresh");
   return swallow;
 }
 
 // Not within a message of the client's: what it said before has gone on.
 std::size_t Conversation::change_claims(auth::Principal principal) {
   const auto lost = rooms_lost_by(principal);
-  replace(std::move(principal), lost);
+  replace(std::move(principal), lost, "refresh");
   return lost.size();
 }
 
-void Conversation::replace(auth::Principal principal, std::span<const std::string> lost) {
+void Conversation::replace(auth::Principal principal, std::span<const std::string> lost,
+                           std::string_view reason) {
   principal_ = kept(std::move(principal), settings().rules);
   spoken_.reset();
-  const bool pending =
-      pending_ && !pending_->verdict && std::ranges::find(lost, pending_->room) != lost.end();
-  for (const auto& room : lost) {
-    if (!pending || room != pending_->room) lose(room, "refresh");
-  }
-  if (pending) lose_pending();
+  for (const auto& room : lost) give_up_join(room) ? leave(room) : lose(room, reason);
 }
 
 // None: it is used for the first time. A refresh is a use, also of the token that the connection
@@ -324,25 +321,48 @@ std::vector<std::string> Conversation::rooms_lost_by(const auth::Principal& prin
   for (const auto& membership : memberships()) {
     const auto room = membership.key().substr(key_prefix_octets_);
     const auth::RoomRequest asked{room, auth::RoomAction::Join};
-    if (!auth::may(settings().rules, principal, asked, captures())) lost.emplace_back(room);
+    const bool stays = services_.rule_of_room.may(settings().rules, principal, asked, captures());
+    if (!stays) lost.emplace_back(room);
   }
   return lost;
 }
 
-// Of a room that it has asked for and has not been told of, the client is told no.
-void Conversation::lose_pending() {
-  services_.rooms.leave(*this, pending_->key);
-  pending_->verdict = refuse(RoomError::AccessDenied, pending_->room, pending_->id);
-  host_.resume();
+// --- another policy ---
+
+std::size_t Conversation::adopt(const Route& route, auth::Principal principal,
+                                RouteCaptures captures) {
+  route_ = &route;
+  captures_ =
+      captures.empty() ? nullptr : std::make_unique<const RouteCaptures>(std::move(captures));
+  const auto lost = rooms_lost_by(principal);
+  replace(std::move(principal), lost, "policy");
+  return lost.size();
 }
 
-// The client did not ask for it, so it is told why; to the backend it has left. Where the protocol
-// is not the gateway's, frames of the room stop.
+bool Conversation::may_stay(std::string_view room_key, const Route& route,
+                            const auth::Principal& principal, const RouteCaptures& captures) const {
+  const auto room = room_key.substr(key_prefix_octets_);
+  return services_.rule_of_room.may(route.rooms->rules, principal, {room, auth::RoomAction::Join},
+                                    captures);
+}
+
+// Of the join that waits, if it is of this room. True: it had no answer yet, and has one now. Else
+// it had, and was to go on to the backend, which is told of a leave instead.
+bool Conversation::give_up_join(std::string_view room) {
+  if (!pending_ || pending_->room != room) return false;
+  const bool answered = pending_->verdict.has_value();
+  pending_->verdict = answered ? swallow : refuse(RoomError::AccessDenied, room, pending_->id);
+  if (!answered) host_.resume();
+  return !answered;
+}
+
+// The client did not ask for it, so it is told why; to the backend it has left. In a protocol that
+// is not the gateway's neither hears of it.
 void Conversation::lose(std::string_view room, std::string_view reason) {
-  services_.rooms.leave(*this, key_of(room));
+  leave(room);
   if (silent()) return;
   answer(left_answer(room, {}, reason));
-  if (!route_.backend) return;
+  if (!route_->backend) return;
   host_.tell_backend(proxy::share(
       proxy::write_frame(proxy::Role::Client, proxy::Opcode::Text, leave_message(room))));
 }
@@ -350,7 +370,7 @@ void Conversation::lose(std::string_view room, std::string_view reason) {
 Verdict Conversation::exceed_room(proxy::Duration wait, std::string_view room,
                                   std::string_view id) {
   const auto verdict = host_.exceed(AuditedLimit::RoomMessages, wait);
-  if (route_.connection_limits.on_exceed != OnExceed::Error) return verdict;
+  if (route_->connection_limits.on_exceed != OnExceed::Error) return verdict;
   return tell_error(RoomError::RateLimited, room, id, wait);
 }
 
@@ -389,7 +409,7 @@ Verdict Conversation::tell_error(RoomError error, std::string_view room, std::st
 
 void Conversation::answer(const std::string& json) { host_.tell(text_frame(json)); }
 
-Verdict Conversation::tell_backend() const { return route_.backend ? pass : swallow; }
+Verdict Conversation::tell_backend() const { return route_->backend ? pass : swallow; }
 
 // --- who is where ---
 
@@ -400,7 +420,7 @@ bool Conversation::may(auth::RoomAction action, std::string_view room) const {
 }
 
 auth::Captures Conversation::captures() const {
-  return path_ ? auth::Captures(path_->captures) : auth::Captures();
+  return captures_ ? auth::Captures(*captures_) : auth::Captures();
 }
 
 bool Conversation::may_publish(std::string_view room) {

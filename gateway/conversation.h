@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "auth/principal.h"
+#include "auth/rule_of_room.h"
 #include "gateway/admit.h"
 #include "gateway/answers.h"
 #include "gateway/audit.h"
@@ -32,6 +33,7 @@ struct RoomServices {
   Rooms& rooms;
   EnvelopeReader& reader;
   Ledger& ledger;
+  auth::RuleOfRoom& rule_of_room;  // of routes of the policy that is served now
   PermitsPort* permits = nullptr;  // null: the policy has no Redis
 };
 
@@ -47,8 +49,9 @@ class Conversation final : private Rooms::Member {
   class Host {
    public:
     virtual proxy::MonotonicTime now() = 0;
-    virtual std::string_view subject() = 0;                    // of the client
-    virtual void tell(proxy::SharedOctets frame) = 0;          // a whole frame for the client
+    virtual std::string_view subject() = 0;            // of the client
+    virtual void tell(proxy::SharedOctets frame) = 0;  // a whole frame for the client
+    virtual void deliver(std::string_view room_key, const proxy::SharedOctets& frame) = 0;  // also
     virtual void tell_backend(proxy::SharedOctets frame) = 0;  // the same; where there is one
     virtual void resume() = 0;  // the client's held message is judged again
     virtual void starve() = 0;  // the worker has too much to deliver: the client is to go
@@ -70,10 +73,20 @@ class Conversation final : private Rooms::Member {
     ~Host() = default;
   };
 
-  // `route` has rooms; it and the services outlive it. `path`: what was asked for, decoded; it is
-  // matched again for what the route captures of it.
+  // `route` has rooms. It, `path` and the services outlive it. `path`: what was asked for, decoded;
+  // it is matched again for what the route captures of it.
   Conversation(Host& host, const RoomServices& services, const Route& route,
-               auth::Principal principal, std::string path);
+               auth::Principal principal, std::string_view path);
+
+  // Another policy is in force, whose route speaks the same in the same room space. `principal`: as
+  // much of it as the rules look at; `captures`: what the route captured, views of the route and of
+  // `path`. The route so far is not needed any more. Rooms that may no longer be joined are left
+  // and the client told; returns how many.
+  std::size_t adopt(const Route& route, auth::Principal principal, RouteCaptures captures);
+
+  // Would it stay in this room then?
+  bool may_stay(std::string_view room_key, const Route& route, const auth::Principal& principal,
+                const RouteCaptures& captures) const;
 
   proxy::Verdict from_client(const proxy::Message& message);
   proxy::Verdict from_backend(const proxy::Message& message);
@@ -106,11 +119,6 @@ class Conversation final : private Rooms::Member {
     std::string id;
     std::optional<proxy::Verdict> verdict = std::nullopt;  // once it is answered
   };
-  // The path that was asked for, and what the route captures of it.
-  struct Path {
-    std::string text;
-    std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into it
-  };
   // The room that was spoken in latest: most clients go on talking where they talk.
   struct SpokenRoom {
     std::string room;
@@ -119,7 +127,9 @@ class Conversation final : private Rooms::Member {
     std::optional<Ledger::Name> name = std::nullopt;  // in the ledger; views the key
   };
 
-  void deliver(const proxy::SharedOctets& frame) override { host_.tell(frame); }
+  void deliver(std::string_view key, const proxy::SharedOctets& frame) override {
+    host_.deliver(key, frame);
+  }
   void on_joined(std::string_view key, bool confirmed) override;
   void on_starved(std::string_view) override { host_.starve(); }
   void on_unpublished(std::string_view key, std::string_view id) override;
@@ -140,9 +150,11 @@ class Conversation final : private Rooms::Member {
   std::optional<proxy::Verdict> refuse_used(const auth::Principal& principal, std::string_view id);
   proxy::Verdict refuse_refresh(const Denied& denied, std::string_view id);
   std::vector<std::string> rooms_lost_by(const auth::Principal& principal) const;
-  void replace(auth::Principal principal, std::span<const std::string> lost);
+  void replace(auth::Principal principal, std::span<const std::string> lost,
+               std::string_view reason);
   void lose(std::string_view room, std::string_view reason);
-  void lose_pending();
+  bool give_up_join(std::string_view room);
+  void leave(std::string_view room) { services_.rooms.leave(*this, key_of(room)); }
   proxy::Verdict exceed_room(proxy::Duration wait, std::string_view room, std::string_view id);
 
   proxy::Verdict refuse(RoomError error, std::string_view room, std::string_view id);
@@ -159,7 +171,7 @@ class Conversation final : private Rooms::Member {
   const Rooms::Membership* find(std::string_view room) const;
   bool member_of(std::string_view room) const;
   std::string key_of(std::string_view room) const;
-  const RoomSettings& settings() const { return *route_.rooms; }
+  const RoomSettings& settings() const { return *route_->rooms; }
   bool silent() const { return settings().json.has_value(); }
   bool answers_joins() const { return !silent() && !settings().backend_acknowledges; }
   proxy::Verdict tell_backend() const;
@@ -167,9 +179,9 @@ class Conversation final : private Rooms::Member {
   // Most clients listen most of the time, so what only some need is made for them.
   Host& host_;
   const RoomServices& services_;
-  const Route& route_;
+  const Route* route_;
   std::unique_ptr<const auth::Principal> principal_;  // null: the rules do not look at it
-  std::unique_ptr<const Path> path_;                  // null: the route captures nothing of it
+  std::unique_ptr<const RouteCaptures> captures_;     // null: the route captures nothing
   std::unique_ptr<PendingJoin> pending_;
   std::unique_ptr<SpokenRoom> spoken_;
   proxy::MonotonicTime errors_since_{};

@@ -13,24 +13,50 @@ FetchedKeySet::FetchedKeySet(proxy::Timers& timers, proxy::Fetcher& fetcher,
     : timers_(timers),
       fetcher_(fetcher),
       authenticator_(std::move(authenticator)),
-      location_(location),
+      location_(&location),
       observer_(observer),
       schedule_(authenticator_->stale_max),
       next_fetch_(timers, [this] { fetch(); }),
       too_old_(timers, [this] { observer_.on_too_old(*this); }) {
+  describe();
+}
+
+void FetchedKeySet::describe() {
   status_.authenticator = authenticator_->name;
-  status_.number = static_cast<std::size_t>(&location_ - authenticator_->key_locations.data()) + 1;
-  status_.origin = location_.url.origin();
-  status_.discovered = location_.discovered;
+  status_.number = static_cast<std::size_t>(location_ - authenticator_->key_locations.data()) + 1;
+  status_.origin = location_->url.origin();
+  status_.discovered = location_->discovered;
+}
+
+bool FetchedKeySet::is(const Authenticator& authenticator, const KeyLocation& location) const {
+  return authenticator.name == authenticator_->name && location.url.text == location_->url.text &&
+         location.discovered == location_->discovered;
+}
+
+void FetchedKeySet::adopt(std::shared_ptr<const Authenticator> authenticator,
+                          const KeyLocation& location) {
+  const auto before = std::exchange(authenticator_, std::move(authenticator));
+  const auto not_after = std::exchange(location_, &location)->not_after;
+  schedule_.set_stale_max(authenticator_->stale_max);
+  describe();
+  const bool same =
+      before->verifier->rules().algorithms == authenticator_->verifier->rules().algorithms &&
+      not_after == location.not_after;
+  if (same || body_.empty() || read_keys(body_)) return;
+  // What is held is of no use to it: the next fetch is to bring all of it again.
+  keys_ = {};
+  status_.keys = 0;
+  etag_.clear();
+  body_.clear();
 }
 
 void FetchedKeySet::fetch() {
   if (fetching_) return;
   fetching_ = true;
   next_fetch_.disarm();
-  if (!location_.discovered) return fetch_keys(location_.url);
+  if (!location_->discovered) return fetch_keys(location_->url);
   configuration_fetch_ = fetcher_.fetch(
-      {location_.url, {}}, [this](proxy::FetchResult result) { on_configuration(result); });
+      {location_->url, {}}, [this](proxy::FetchResult result) { on_configuration(result); });
 }
 
 void FetchedKeySet::look_for_unknown_key() {
@@ -48,7 +74,7 @@ void FetchedKeySet::on_configuration(const proxy::FetchResult& result) {
   if (!named) return fail(name_of(named.error()));
   auto url = proxy::parse_fetch_url(*named);
   // What came over TLS does not lead to what does not.
-  if (!url || (location_.url.secure && !url->secure)) return fail("jwks_uri_not_allowed");
+  if (!url || (location_->url.secure && !url->secure)) return fail("jwks_uri_not_allowed");
   fetch_keys(*std::move(url));
 }
 
@@ -62,24 +88,23 @@ void FetchedKeySet::fetch_keys(proxy::FetchUrl url) {
 void FetchedKeySet::on_keys(const proxy::FetchResult& result) {
   if (!result) return fail(result.error().reason());
   const bool same = result->not_modified || (keys_.size() > 0 && result->body == body_);
-  if (same || read_keys(*result)) succeed(*result, !same);
+  if (same) return succeed(*result, false);
+  if (const auto read = read_keys(result->body); !read) return fail("bad_key_set", read.error());
+  body_ = result->body;
+  succeed(*result, true);
 }
 
-// False: it has failed, and the keys are what they were.
-bool FetchedKeySet::read_keys(const proxy::FetchAnswer& answer) {
+// An error: the keys are what they were.
+std::expected<void, std::string> FetchedKeySet::read_keys(std::string_view body) {
   auth::KeySet keys;
-  auto left_out = keys.add_fetched_jwk_set(
-      answer.body, authenticator_->verifier->rules().algorithms, location_.not_after);
-  if (!left_out) {
-    fail("bad_key_set", left_out.error().what);
-    return false;
-  }
+  auto left_out = keys.add_fetched_jwk_set(body, authenticator_->verifier->rules().algorithms,
+                                           location_->not_after);
+  if (!left_out) return std::unexpected(left_out.error().what);
   keys_ = std::move(keys);
-  body_ = answer.body;
   status_.keys = keys_.size();
   status_.left_out = left_out->keys;
   status_.first_left_out = std::move(left_out->first);
-  return true;
+  return {};
 }
 
 void FetchedKeySet::succeed(const proxy::FetchAnswer& answer, bool changed) {

@@ -2,6 +2,7 @@
 // fresh by its KeySchedule, one fetch at a time.
 #pragma once
 
+#include <expected>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -35,6 +36,12 @@ class FetchedKeySet {
   FetchedKeySet(const FetchedKeySet&) = delete;
   FetchedKeySet& operator=(const FetchedKeySet&) = delete;
 
+  // The same set by another policy: it is fetched from where this `location` says, too. Keys, times
+  // and errors so far go on; what the authenticator takes of the keys is decided anew. Not from a
+  // call of its observer.
+  bool is(const Authenticator& authenticator, const KeyLocation& location) const;
+  void adopt(std::shared_ptr<const Authenticator> authenticator, const KeyLocation& location);
+
   // Now, unless a fetch is under way; from then on by itself. Not from a call of its observer.
   void fetch();
 
@@ -54,14 +61,15 @@ class FetchedKeySet {
   void on_configuration(const proxy::FetchResult& result);
   void fetch_keys(proxy::FetchUrl url);
   void on_keys(const proxy::FetchResult& result);
-  bool read_keys(const proxy::FetchAnswer& answer);
+  std::expected<void, std::string> read_keys(std::string_view body);
+  void describe();
   void succeed(const proxy::FetchAnswer& answer, bool changed);
   void fail(std::string_view reason, std::string_view detail = {});
 
   proxy::Timers& timers_;
   proxy::Fetcher& fetcher_;
-  const std::shared_ptr<const Authenticator> authenticator_;
-  const KeyLocation& location_;
+  std::shared_ptr<const Authenticator> authenticator_;
+  const KeyLocation* location_;
   Observer& observer_;
   KeySchedule schedule_;
   bool fetching_ = false;

@@ -1,21 +1,48 @@
 #include "gateway/fetched_keys.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace gateway {
 
 FetchedKeys::FetchedKeys(proxy::Timers& timers, proxy::Fetcher& fetcher,
                          const std::vector<std::shared_ptr<const Authenticator>>& authenticators,
                          Observer& observer)
-    : observer_(observer) {
-  for (const auto& authenticator : authenticators) {
-    for (const auto& location : authenticator->key_locations) {
+    : timers_(timers), fetcher_(fetcher), observer_(observer) {
+  Sets none;
+  for (const auto& authenticator : authenticators) add(authenticator, none);
+  note_status();
+}
+
+// A set that is in `before` is taken from there.
+void FetchedKeys::add(const std::shared_ptr<const Authenticator>& authenticator, Sets& before) {
+  for (const auto& location : authenticator->key_locations) {
+    const auto known = std::ranges::find_if(
+        before, [&](const auto& set) { return set && set->is(*authenticator, location); });
+    if (known != before.end()) {
+      (*known)->adopt(authenticator, location);
+      sets_.push_back(std::move(*known));
+    } else {
       FetchedKeySet::Observer& self = *this;
       sets_.push_back(
-          std::make_unique<FetchedKeySet>(timers, fetcher, authenticator, location, self));
-      status_.push_back(sets_.back()->status());
+          std::make_unique<FetchedKeySet>(timers_, fetcher_, authenticator, location, self));
     }
   }
+}
+
+std::vector<KeyNews> FetchedKeys::adopt(
+    const std::vector<std::shared_ptr<const Authenticator>>& authenticators) {
+  auto before = std::exchange(sets_, {});
+  for (const auto& authenticator : authenticators) add(authenticator, before);
+  note_status();
+  std::vector<KeyNews> news;
+  for (auto& set : sets_) {
+    if (set->status().fetches == 0) set->fetch();
+  }
+  for (const auto& authenticator : authenticators) {
+    if (!authenticator->key_locations.empty()) news.push_back(news_of(authenticator));
+  }
+  return news;
 }
 
 void FetchedKeys::start() {
@@ -23,9 +50,13 @@ void FetchedKeys::start() {
 }
 
 void FetchedKeys::look_for_unknown_key(const std::shared_ptr<const Authenticator>& authenticator) {
+  bool wanted = false;
   for (auto& set : sets_) {
-    if (set->authenticator() == authenticator) set->look_for_unknown_key();
+    if (set->authenticator() != authenticator) continue;
+    wanted = true;
+    set->look_for_unknown_key();
   }
+  if (!wanted) return;  // it is of a policy before, and those who waited for it have been woken
   const auto news = news_of(authenticator);
   if (!news.fetching) observer_.on_key_news(news);
 }
@@ -76,11 +107,14 @@ KeyNews FetchedKeys::news_of(const std::shared_ptr<const Authenticator>& authent
   return news;
 }
 
+void FetchedKeys::note_status() {
+  const std::lock_guard lock(mutex_);
+  status_.clear();
+  for (const auto& set : sets_) status_.push_back(set->status());
+}
+
 void FetchedKeys::publish(const FetchedKeySet& set) {
-  {
-    const std::lock_guard lock(mutex_);
-    std::ranges::transform(sets_, status_.begin(), [](const auto& each) { return each->status(); });
-  }
+  note_status();
   observer_.on_key_news(news_of(set.authenticator()));
 }
 

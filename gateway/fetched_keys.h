@@ -36,6 +36,12 @@ class FetchedKeys final : private FetchedKeySet::Observer {
 
   void start();  // the first fetch of each, and from then on
 
+  // Other authenticators take the place of those so far. A set that one of the same name fetches
+  // from the same place goes on, others are fetched for the first time, and those that nobody wants
+  // end. Returns all that is known of those that fetch keys. Not from a call of the observer.
+  std::vector<KeyNews> adopt(
+      const std::vector<std::shared_ptr<const Authenticator>>& authenticators);
+
   // A token names a key that is not there (KeyRing::Ask).
   void look_for_unknown_key(const std::shared_ptr<const Authenticator>& authenticator);
 
@@ -51,9 +57,13 @@ class FetchedKeys final : private FetchedKeySet::Observer {
   void on_fetch_failed(FetchedKeySet& set) override;
   void on_too_old(FetchedKeySet& set) override;
 
+  void add(const std::shared_ptr<const Authenticator>& authenticator, Sets& before);
+  void note_status();
   KeyNews news_of(const std::shared_ptr<const Authenticator>& authenticator) const;
   void publish(const FetchedKeySet& set);
 
+  proxy::Timers& timers_;
+  proxy::Fetcher& fetcher_;
   Observer& observer_;
   Sets sets_;
   mutable std::mutex mutex_;

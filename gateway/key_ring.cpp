@@ -39,6 +39,12 @@ void KeyRing::learn(KeyNews news) {
   wake();
 }
 
+void KeyRing::adopt(std::vector<KeyNews> news) {
+  known_.adopt(std::move(news));
+  for (auto& [authenticator, queue] : queues_) queue.due = queue.waiters.size();
+  wake();
+}
+
 void KeyRing::wake() {
   std::size_t left = woken_per_turn;
   for (auto& [authenticator, queue] : queues_) {
@@ -50,6 +56,10 @@ void KeyRing::wake() {
       first.on_keys();
     }
   }
+  // Of an authenticator that is gone, and may be where another will be.
+  std::erase_if(queues_, [this](const auto& entry) {
+    return entry.second.waiters.empty() && !known_.find(*entry.first);
+  });
   if (left == 0) next_turn_.arm(proxy::Duration::zero());
 }
 

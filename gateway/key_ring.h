@@ -8,6 +8,7 @@
 #include <list>
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "gateway/known_keys.h"
 #include "proxy/timers.h"
@@ -54,6 +55,10 @@ class KeyRing {
   bool wait_for(const Authenticator& authenticator, Waiter& waiter);
 
   void learn(KeyNews news);  // from the loop
+
+  // Another policy is in force, and this is all that is known of the keys of its authenticators.
+  // Whoever waits is woken, to ask by it. From the loop.
+  void adopt(std::vector<KeyNews> news);
 
  private:
   // A flood of tokens with keys that do not exist is answered by the slice, so that it delays

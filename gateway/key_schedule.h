@@ -32,6 +32,8 @@ class KeySchedule {
   explicit KeySchedule(Duration stale_max)
       : stale_max_(stale_max), retries_(retry_first, retry_longest) {}
 
+  void set_stale_max(Duration stale_max) { stale_max_ = stale_max; }  // from the next fetch on
+
   // A token names a key that is not there. May a fetch begin for it? That it does is remembered:
   // when it ends, the cooldown begins.
   bool take_unknown_key(Time now);
@@ -51,7 +53,7 @@ class KeySchedule {
  private:
   void end(Time now);
 
-  const Duration stale_max_;
+  Duration stale_max_;
   proxy::Backoff retries_;
   bool for_unknown_key_ = false;  // the fetch that is under way is
   Time unknown_key_from_ = Time::min();

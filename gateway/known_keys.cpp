@@ -9,6 +9,11 @@ void KnownKeys::learn(KeyNews news) {
   news_.insert_or_assign(about, std::move(news));
 }
 
+void KnownKeys::adopt(std::vector<KeyNews> news) {
+  news_.clear();
+  for (auto& each : news) learn(std::move(each));
+}
+
 const auth::KeySet& KnownKeys::keys_of(const Authenticator& authenticator) const {
   const auto* news = find(authenticator);
   return news ? *news->keys : authenticator.verifier->keys();

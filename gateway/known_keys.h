@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <vector>
 
 #include "auth/key_set.h"
 #include "gateway/key_schedule.h"
@@ -26,7 +27,10 @@ class KnownKeys {
  public:
   void learn(KeyNews news);
 
-  // Until anything was learnt, its own. Valid until the next learn().
+  // The authenticators are others now, and this is all that is known of them.
+  void adopt(std::vector<KeyNews> news);
+
+  // Until anything was learnt, its own. Valid until the next learn() or adopt().
   const auth::KeySet& keys_of(const Authenticator& authenticator) const;
 
   // False: a token that these keys do not verify may be good all the same.

@@ -59,7 +59,7 @@ struct Ledger::LeasedBucket {
 struct Ledger::Key {
   std::string octets;
   std::uint64_t hash;
-  std::uint32_t route;
+  std::uint64_t route;
   Kind kind;
 
   explicit Key(const Name& name)
@@ -80,7 +80,7 @@ struct Ledger::KeyEqual {
   bool operator()(const Name& name, const Key& key) const {
     return equal(key, name.hash_, name.route_, name.kind_, name.octets_);
   }
-  static bool equal(const Key& key, std::uint64_t hash, std::uint32_t route, Kind kind,
+  static bool equal(const Key& key, std::uint64_t hash, std::uint64_t route, Kind kind,
                     std::string_view octets) {
     return key.hash == hash && key.route == route && key.kind == kind && key.octets == octets;
   }
@@ -97,7 +97,7 @@ struct Ledger::Tally {
 template <typename Kept>
 struct Ledger::Table {
   std::unordered_map<Key, Kept, KeyHash, KeyEqual> by_name;
-  std::unordered_map<std::uint32_t, Bucket> overflow;  // by route, for which the policy has a bound
+  std::unordered_map<std::uint64_t, Bucket> overflow;  // by route, for which the policy has a bound
   std::size_t sweep_at = sweep_buckets_min;
   Time next_sweep = Time::min();
 
@@ -113,7 +113,9 @@ struct Ledger::Table {
 
   bool make_room(Time now) {
     if (by_name.size() >= sweep_at && now >= next_sweep) {
-      std::erase_if(by_name, [now](const auto& entry) { return entry.second.forgettable(now); });
+      const auto forgettable = [now](const auto& entry) { return entry.second.forgettable(now); };
+      std::erase_if(by_name, forgettable);
+      std::erase_if(overflow, forgettable);  // of routes that are gone, too
       sweep_at = std::clamp(2 * by_name.size(), sweep_buckets_min, shard_buckets_max);
       next_sweep = now + sweep_interval_min;
     }
@@ -149,17 +151,18 @@ Ledger::Connection Ledger::accept() {
   return {open_, admitting_};
 }
 
-std::chrono::milliseconds Ledger::take_handshake(std::size_t route, const proxy::IpAddress& address,
+std::chrono::milliseconds Ledger::take_handshake(std::uint64_t route,
+                                                 const proxy::IpAddress& address,
                                                  const auth::RateLimit& limit, Time now) {
   if (!limit.limited()) return std::chrono::milliseconds::zero();
   return take(name_of(Kind::Handshakes, route, octets_of(address.limit_key())), limit, now);
 }
 
-Ledger::Name Ledger::subject_name(std::size_t route, std::string_view subject) const {
+Ledger::Name Ledger::subject_name(std::uint64_t route, std::string_view subject) const {
   return name_of(Kind::SubjectMessages, route, subject);
 }
 
-Ledger::Name Ledger::shared_subject_name(std::size_t route, std::string_view subject) const {
+Ledger::Name Ledger::shared_subject_name(std::uint64_t route, std::string_view subject) const {
   return name_of(Kind::SharedMessages, route, subject);
 }
 
@@ -220,14 +223,14 @@ void Ledger::release_queued(std::size_t octets) {
   static_cast<void>(queued);
 }
 
-std::optional<Ledger::Count> Ledger::count_address(std::size_t route,
+std::optional<Ledger::Count> Ledger::count_address(std::uint64_t route,
                                                    const proxy::IpAddress& address,
                                                    std::uint32_t connections_max) {
   if (connections_max == 0) return Count();
   return count(name_of(Kind::Address, route, octets_of(address.limit_key())), connections_max);
 }
 
-std::optional<Ledger::Count> Ledger::count_subject(std::size_t route, std::string_view subject,
+std::optional<Ledger::Count> Ledger::count_subject(std::uint64_t route, std::string_view subject,
                                                    std::uint32_t connections_max) {
   if (connections_max == 0) return Count();
   return count(name_of(Kind::Subject, route, subject), connections_max);
@@ -287,8 +290,8 @@ Ledger::Sizes Ledger::sizes() const {
 
 // The few kinds and routes that share a name share its hash: only names are many, and chosen by
 // others.
-Ledger::Name Ledger::name_of(Kind kind, std::size_t route, std::string_view octets) const {
-  return {kind, static_cast<std::uint32_t>(route), octets, keyed_hash(hash_key_, octets)};
+Ledger::Name Ledger::name_of(Kind kind, std::uint64_t route, std::string_view octets) const {
+  return {kind, route, octets, keyed_hash(hash_key_, octets)};
 }
 
 // By the upper bits: the tables in a shard divide by the lower ones.

@@ -71,6 +71,8 @@ class Ledger final : public proxy::QueueBudget {
 
   Connection accept();  // empty: connections_max are open
 
+  // From any thread. Who is there already stays.
+  void set_connections_max(std::uint32_t max) { connections_max_ = max; }
   std::uint32_t connections_max() const { return connections_max_; }
   std::uint32_t open() const { return open_; }
   std::uint32_t admitting() const { return admitting_; }
@@ -79,27 +81,29 @@ class Ledger final : public proxy::QueueBudget {
   // clients out, so the oldest of them has to go then.
   bool admitting_crowded() const { return std::uint64_t{admitting()} * 2 > connections_max_; }
 
+  // A `route` is its Route::id: what is counted for it goes on under another policy.
+  //
   // Takes one handshake permit of this address on this route. Zero: taken, else how long until
   // there is one. Addresses count by limit_key(), so an IPv6 /64 is one.
   // A bucket is remembered until it is full again. An address that comes when its shard has no room
   // left, since shard_buckets_max of others are not full, shares one bucket with all such of the
   // shard and route: under that attack the limit gets tighter and memory does not grow.
-  std::chrono::milliseconds take_handshake(std::size_t route, const proxy::IpAddress& address,
+  std::chrono::milliseconds take_handshake(std::uint64_t route, const proxy::IpAddress& address,
                                            const auth::RateLimit& limit, Time now);
 
   // A subject on a route, or a room, hashed once for all its messages. Views what it was made of.
   class Name {
     friend class Ledger;
-    Name(Kind kind, std::uint32_t route, std::string_view octets, std::uint64_t hash)
+    Name(Kind kind, std::uint64_t route, std::string_view octets, std::uint64_t hash)
         : octets_(octets), hash_(hash), route_(route), kind_(kind) {}
 
     std::string_view octets_;
     std::uint64_t hash_;
-    std::uint32_t route_;
+    std::uint64_t route_;
     Kind kind_;
   };
-  Name subject_name(std::size_t route, std::string_view subject) const;
-  Name shared_subject_name(std::size_t route, std::string_view subject) const;
+  Name subject_name(std::uint64_t route, std::string_view subject) const;
+  Name shared_subject_name(std::uint64_t route, std::string_view subject) const;
   Name room_name(std::string_view room_key) const;  // one on all its routes
 
   // Takes one permit for a message of a subject, or in a room. As take_handshake(), with
@@ -145,9 +149,9 @@ class Ledger final : public proxy::QueueBudget {
 
   // None: connections_max of that name are open already. With connections_max 0 there is no limit,
   // and the Count counts nothing.
-  std::optional<Count> count_address(std::size_t route, const proxy::IpAddress& address,
+  std::optional<Count> count_address(std::uint64_t route, const proxy::IpAddress& address,
                                      std::uint32_t connections_max);
-  std::optional<Count> count_subject(std::size_t route, std::string_view subject,
+  std::optional<Count> count_subject(std::uint64_t route, std::string_view subject,
                                      std::uint32_t connections_max);
 
   // What serves once, where no other instance could have seen it (auth/single_use.h has the names):
@@ -185,13 +189,13 @@ class Ledger final : public proxy::QueueBudget {
   struct KeyHash;
   struct KeyEqual;
 
-  Name name_of(Kind kind, std::size_t route, std::string_view octets) const;
+  Name name_of(Kind kind, std::uint64_t route, std::string_view octets) const;
   Shard& shard_of(std::uint64_t hash);
   std::chrono::milliseconds take(const Name& name, const auth::RateLimit& limit, Time now);
   std::optional<Count> count(const Name& name, std::uint32_t connections_max);
 
   const HashKey hash_key_ = HashKey::random();
-  const std::uint32_t connections_max_;
+  std::atomic<std::uint32_t> connections_max_;
   const std::size_t queued_max_;
   std::atomic<std::uint32_t> open_ = 0;
   std::atomic<std::uint32_t> admitting_ = 0;

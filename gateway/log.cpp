@@ -70,6 +70,7 @@ class DescriptorSink final : public spdlog::sinks::sink {
   void set_formatter(std::unique_ptr<spdlog::formatter>) override {}
 
   // From any thread.
+  void set_format(LogFormat format) { format_.store(format, std::memory_order_relaxed); }
   std::size_t lines_lost() const {
     return queue_->overrun_counter() + unwritten_.load(std::memory_order_relaxed);
   }
@@ -113,7 +114,8 @@ class DescriptorSink final : public spdlog::sinks::sink {
     const auto time =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const LogField lines("lines", lost);
-    append_log_line(pending_, format_, time, LogLevel::Warn, "log_lines_lost", {&lines, 1});
+    append_log_line(pending_, format_.load(std::memory_order_relaxed), time, LogLevel::Warn,
+                    "log_lines_lost", {&lines, 1});
     return true;
   }
 
@@ -154,7 +156,7 @@ class DescriptorSink final : public spdlog::sinks::sink {
     rested_.wait_for(lock, rest, [this] { return deadline_.has_value(); });
   }
 
-  const LogFormat format_;
+  std::atomic<LogFormat> format_;  // of the lines that are its own
   const int descriptor_;
   spdlog::details::thread_pool* queue_ = nullptr;
   std::string pending_;
@@ -187,6 +189,7 @@ class Log::Writer {
     queue_.reset();  // the thread works off what waits, and ends
   }
 
+  void set_format(LogFormat format) { sink_->set_format(format); }
   std::size_t lines_lost() const { return sink_->lines_lost(); }
 
   void write(std::chrono::system_clock::time_point time, std::string_view line) {
@@ -206,6 +209,12 @@ Log::Log(LogLevel level, LogFormat format, LogOutput output)
 
 Log::~Log() = default;
 
+void Log::set(LogLevel level, LogFormat format) {
+  level_.store(level, std::memory_order_relaxed);
+  format_.store(format, std::memory_order_relaxed);
+  writer_->set_format(format);
+}
+
 std::uint64_t Log::lines_lost() const { return writer_->lines_lost(); }
 
 void Log::write(LogLevel level, std::string_view event, std::span<const LogField> fields) {
@@ -213,8 +222,8 @@ void Log::write(LogLevel level, std::string_view event, std::span<const LogField
   thread_local std::string line;
   line.clear();
   const auto now = std::chrono::system_clock::now();
-  append_log_line(line, format_, std::chrono::floor<std::chrono::milliseconds>(now), level, event,
-                  fields);
+  append_log_line(line, format_.load(std::memory_order_relaxed),
+                  std::chrono::floor<std::chrono::milliseconds>(now), level, event, fields);
   writer_->write(now, line);
 }
 

@@ -3,6 +3,7 @@
 // cannot keep up, the oldest lines that wait are lost, and a line of their own says how many.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <initializer_list>
@@ -32,7 +33,10 @@ class Log {
   Log& operator=(const Log&) = delete;
   ~Log();  // writes what waits. Nobody may write any more
 
-  bool enabled(LogLevel level) const { return level >= level_; }
+  bool enabled(LogLevel level) const { return level >= level_.load(std::memory_order_relaxed); }
+
+  // From any thread: for lines from then on.
+  void set(LogLevel level, LogFormat format);
 
   // From any thread. Names and `event` are words of ours; values may be anything.
   void write(LogLevel level, std::string_view event, std::span<const LogField> fields);
@@ -47,8 +51,8 @@ class Log {
  private:
   class Writer;
 
-  const LogLevel level_;
-  const LogFormat format_;
+  std::atomic<LogLevel> level_;
+  std::atomic<LogFormat> format_;
   const std::unique_ptr<Writer> writer_;
 };
 

@@ -107,7 +107,7 @@ int main(int argument_count, char** argument_values) {
   Arguments arguments;
   Command chosen;
 
-  add_policy(add_command(app, "run", "serve; SIGTERM drains, a second one ends at once", chosen,
+  add_policy(add_command(app, "run", "serve; SIGTERM drains, SIGHUP reloads", chosen,
                          [&] { return gateway::run_command(arguments.policy_file); }),
              arguments);
   add_policy(add_command(app, "check", "say all that is wrong with the policy", chosen,

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <map>
 #include <string_view>
 #include <utility>
 
@@ -52,7 +53,8 @@ void by_route(const InstanceMetrics& from, Exposition& to, Read read, Exposition
   for (const auto& [name, indices] : routes_by_name(from.policy)) {
     std::uint64_t total = 0;
     for (const auto index : indices) {
-      total += sum(from, [&](const auto& worker) { return read(worker.counters.routes[index]); });
+      total += sum(from,
+                   [&](const auto& worker) { return read(*worker.served.routes[index].counters); });
     }
     to.sample(total, {{"route", name.first}, {"host", name.second}, more});
   }
@@ -141,7 +143,7 @@ void backend_handshakes(const InstanceMetrics& from, Exposition& to) {
       std::uint64_t total = 0;
       for (const auto place : places) {
         total += sum(from, [&](const auto& worker) {
-          return worker.servers.find(&backend)->second.count(place, outcome);
+          return worker.served.servers_of(backend).count(place, outcome);
         });
       }
       to.sample(total,
@@ -165,7 +167,7 @@ void backend_handshake_durations(const InstanceMetrics& from, Exposition& to) {
 void servers_skipped(const InstanceMetrics& from, Exposition& to) {
   each_server(from.policy, [&](const auto& backend, auto server, const auto& places) {
     const auto workers = sum(from, [&](const auto& worker) {
-      const auto& servers = worker.servers.find(&backend)->second;
+      const auto& servers = worker.served.servers_of(backend);
       return std::ranges::any_of(places,
                                  [&](auto place) { return servers.skipped(place, from.now); });
     });
@@ -232,6 +234,15 @@ constexpr Family families[] = {
      }},
     {"gatehouse_start_time_seconds", Type::Gauge, "When the process started, in Unix time.",
      [](From from, To to) { to.sample(seconds(from.started.time_since_epoch())); }},
+    {"gatehouse_policy_loaded_timestamp_seconds", Type::Gauge,
+     "When the policy in force was loaded, in Unix time.",
+     [](From from, To to) { to.sample(seconds(from.policy.loaded_at.time_since_epoch())); }},
+    {"gatehouse_policy_reloads_total", Type::Counter,
+     "Times that the policy was to be loaded again, by what came of it.",
+     [](From from, To to) {
+       to.sample(from.reloads, {{"outcome", "reloaded"}});
+       to.sample(from.reloads_failed, {{"outcome", "failed"}});
+     }},
     {"gatehouse_ready", Type::Gauge, "1 while /readyz says that clients may come.",
      [](From from, To to) { to.sample(std::uint64_t{from.ready}); }},
     {"gatehouse_draining", Type::Gauge, "1 from SIGTERM on: /readyz says no, then clients go.",

@@ -4,7 +4,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <map>
 #include <string>
 #include <vector>
 
@@ -15,6 +14,7 @@
 #include "gateway/policy.h"
 #include "gateway/revocations.h"
 #include "gateway/rooms.h"
+#include "gateway/served_policy.h"
 #include "gateway/shared_buckets.h"
 #include "gateway/worker_counters.h"
 #include "proxy/backend.h"
@@ -28,7 +28,7 @@ struct WorkerMetrics {
   const WorkerCounters& counters;
   const RefusalSampler& refusals;
   const Rooms& rooms;
-  const std::map<const BackendSettings*, proxy::Servers>& servers;
+  const ServedPolicy& served;
   const proxy::LatencyHistogram& iterations;
 };
 
@@ -45,6 +45,8 @@ struct InstanceMetrics {
   std::uint64_t control_texts_invalid = 0;                     // the same
   const SharedBuckets* shared_buckets = nullptr;               // the same
   const RefusalSampler* admin_refusals = nullptr;
+  std::uint64_t reloads = 0;  // of the policy, that succeeded
+  std::uint64_t reloads_failed = 0;
   proxy::WallTime started{};
   proxy::MonotonicTime now{};
   std::vector<KeySetStatus> key_sets = {};

@@ -38,12 +38,16 @@ std::optional<std::string> normalize_host(std::string_view field) {
   return host;
 }
 
-std::string route_key(std::vector<std::string> hosts, std::string_view path) {
+std::string route_key(const std::vector<std::string>& hosts, std::string_view path) {
+  return fmt::format("{:016x}", route_id(hosts, path));
+}
+
+std::uint64_t route_id(std::vector<std::string> hosts, std::string_view path) {
   std::ranges::sort(hosts);
   std::string text(path);
   for (const auto& host : hosts) (text += '\n') += host;  // which is in neither of them
   // No secret: operators choose the names, and every instance must come to the same.
-  return fmt::format("{:016x}", keyed_hash(HashKey{}, text));
+  return keyed_hash(HashKey{}, text);
 }
 
 RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path) {

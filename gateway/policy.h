@@ -174,6 +174,8 @@ struct Route {
 
   // What its keys in Redis call it: route_key() of its hosts and path.
   std::string key;
+  // The same as a number, and what it is counted under, whatever policy is in force.
+  std::uint64_t id = 0;
 
   // Of every authenticator, in order, each once: where a credential is looked for, and what is
   // stripped before the backend.
@@ -211,6 +213,7 @@ struct Policy {
   Milliseconds handshake_timeout{10'000};
   std::uint32_t connections_max = 100'000;
   DrainSettings drain;
+  bool watch = false;          // reload when the file changes
   proxy::SocketAddress admin;  // default 127.0.0.1:8081
   std::string admin_token;     // empty: none
   LogLevel log_level = LogLevel::Info;
@@ -230,7 +233,13 @@ std::optional<std::string> normalize_host(std::string_view field);
 
 // 16 hexadecimal characters that are the same on all instances, whatever else their policies say
 // and in whichever order, and are others for other hosts or another path.
-std::string route_key(std::vector<std::string> hosts, std::string_view path);
+std::string route_key(const std::vector<std::string>& hosts, std::string_view path);
+
+// The same as a number.
+std::uint64_t route_id(std::vector<std::string> hosts, std::string_view path);
+
+// What a route's path captures, by name: views of the path that was asked for, and of the route.
+using RouteCaptures = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // Paths of the gateway's own resources: no route's, whatever "/*" says.
 inline constexpr std::string_view own_path_prefix = "/_gatehouse/";
@@ -239,7 +248,7 @@ inline constexpr std::string_view own_path_prefix = "/_gatehouse/";
 // fits only routes for all hosts. `path`: decoded once, as proxy/target.h gives it.
 struct RouteMatch {
   const Route* route = nullptr;
-  std::vector<std::pair<std::string_view, std::string_view>> captures;  // views into path and route
+  RouteCaptures captures;
 };
 RouteMatch find_route(const Policy& policy, std::string_view host, std::string_view path);
 

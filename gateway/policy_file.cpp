@@ -278,7 +278,7 @@ const std::vector<Key<Draft>>& policy_keys() {
       setting("max_connections", number(1, connections_limit_max), &Policy::connections_max,
               "100000"),
       key<Draft>("drain", "a mapping", "{}", read_drain),
-      not_built<Draft>("watch", "false", {"true"}),
+      setting("watch", flag(), &Policy::watch, "false"),
       key<Draft>("admin", "a mapping", "{}",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    read_admin(reader, entry, draft.policy);

@@ -382,6 +382,7 @@ Route finished(PolicyReader& reader, const YamlNode& node, RouteDraft draft) {
   Route route = std::move(draft.route);
   route.line = node.mark.line;
   route.key = route_key(route.hosts, route.path.text());
+  route.id = route_id(route.hosts, route.path.text());
   route.origins_line = mark_at(node, "origins").line;
   route.connection_limits = draft.limits.connection;
   route.ip_limits = draft.limits.ip;

@@ -18,6 +18,7 @@ constexpr std::array<RefusalRow, 31> refusals{{
     {503, "draining"},
     {503, "full"},
     {503, "revocations_not_loaded"},
+    {503, "policy_changed"},
     {503, "crowded"},
     {404, "no_route"},
     {429, "ip_handshakes"},
@@ -44,7 +45,7 @@ constexpr std::array<RefusalRow, 31> refusals{{
 }};
 static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
 
-constexpr std::array<GoodbyeRow, 12> goodbyes{{
+constexpr std::array<GoodbyeRow, 17> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
     {close_unauthorized, "session ended", "session_ended"},
     {close_unauthorized, "another subject or issuer", "principal_changed"},
@@ -57,8 +58,13 @@ constexpr std::array<GoodbyeRow, 12> goodbyes{{
     {close_unauthorized, "logged out", "logged_out"},
     {close_unauthorized, "login session not known", "session_store_away"},
     {close_revoked, "revoked", "revoked"},
+    {close_forbidden, "no longer served", "route_gone"},
+    {close_forbidden, "origin no longer allowed", "origin_forbidden"},
+    {close_unauthorized, "credential no longer accepted", "authenticator_gone"},
+    {close_unauthorized, "key no longer accepted", "key_gone"},
+    {proxy::StatusCode::ServiceRestart, "policy changed", "policy_changed"},
 }};
-static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::Revoked) + 1);
+static_assert(goodbyes.size() == static_cast<std::size_t>(Goodbye::PolicyChanged) + 1);
 
 // Those whose reason is always a better one: which check of the credential, the Origin or `allow`.
 bool has_better_reason(Refusal refusal) {
@@ -111,7 +117,9 @@ const RefusalRow& row_of(Refusal refusal) { return refusals[static_cast<std::siz
 
 // CONTRACT section 3: "as close codes"; the others stay HTTP.
 std::optional<proxy::StatusCode> close_code_of(int status, Refusal refusal) {
-  if (refusal == Refusal::Draining) return proxy::StatusCode::ServiceRestart;
+  if (refusal == Refusal::Draining || refusal == Refusal::PolicyChanged) {
+    return proxy::StatusCode::ServiceRestart;
+  }
   if (refusal == Refusal::FirstMessageTooSlow) return close_too_slow;
   switch (status) {
     case 401:

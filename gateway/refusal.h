@@ -37,7 +37,8 @@ enum class Refusal : std::uint8_t {
   Draining,
   Full,
   RevocationsNotLoaded,
-  Crowded,  // the oldest of too many connections without a 101
+  PolicyChanged,  // while a client with its 101 had not said who it is
+  Crowded,        // the oldest of too many connections without a 101
   NoRoute,
   HandshakeRate,
   NotWebSocket,
@@ -103,6 +104,12 @@ enum class Goodbye : std::uint8_t {
   LoggedOut,         // its login session is over, or nobody's any more
   SessionStoreAway,  // nobody could say so of it for too long
   Revoked,           // somebody ended it by the admin API
+  // Another policy is in force (CONTRACT section 5).
+  RouteGone,
+  OriginForbidden,
+  AuthenticatorGone,
+  KeyGone,
+  PolicyChanged,  // nothing against it, but it has to begin anew
 };
 
 struct GoodbyeRow {

@@ -135,7 +135,7 @@ void Rooms::read(const Publication& letter) {
   if (!room) return;  // everybody has left since
   delivering_ = true;
   const std::span joined(room->seats.data(), room->joined);
-  for (const Seat& seat : joined) seat.member->deliver(letter.frame);
+  for (const Seat& seat : joined) seat.member->deliver(room->key, letter.frame);
   delivering_ = false;
   delivered_.messages.add(joined.size());
   delivered_.octets.add(joined.size() * letter.frame->size());

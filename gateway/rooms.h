@@ -50,8 +50,9 @@ class Rooms final : public WorkerPort {
     Member(const Member&) = delete;
     Member& operator=(const Member&) = delete;
 
-    // A publication. To be queued: within this call nobody joins, leaves or is destroyed.
-    virtual void deliver(const proxy::SharedOctets& frame) = 0;
+    // A publication of the room. To be queued: within this call nobody joins, leaves or is
+    // destroyed.
+    virtual void deliver(std::string_view key, const proxy::SharedOctets& frame) = 0;
 
     // Answers a join() that said Pending. Not confirmed: it is in that room no more.
     virtual void on_joined(std::string_view key, bool confirmed) = 0;

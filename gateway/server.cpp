@@ -17,6 +17,7 @@
 #include "gateway/admin_connections.h"
 #include "gateway/admin_health.h"
 #include "gateway/admin_policy.h"
+#include "gateway/admin_reload.h"
 #include "gateway/admin_revocations.h"
 #include "gateway/admin_rooms.h"
 #include "gateway/audit.h"
@@ -32,8 +33,11 @@
 #include "gateway/ledger.h"
 #include "gateway/log.h"
 #include "gateway/metrics.h"
+#include "gateway/policy_change.h"
 #include "gateway/random_text.h"
+#include "gateway/reload.h"
 #include "gateway/revocations.h"
+#include "gateway/served_policy.h"
 #include "gateway/shared_buckets.h"
 #include "gateway/shared_counts.h"
 #include "gateway/supervision.h"
@@ -108,7 +112,7 @@ std::string listen_text(const Policy& policy) {
 
 class Server final : private FetchedKeys::Observer {
  public:
-  explicit Server(std::shared_ptr<const Policy> policy);
+  Server(std::shared_ptr<const Policy> policy, Environment environment);
 
   std::expected<void, std::string> listen();
   void run();
@@ -126,6 +130,10 @@ class Server final : private FetchedKeys::Observer {
   void share_limits();
   void share_deposits();
   void keep_deposits_here();
+  std::expected<LoadedPolicy, std::vector<PolicyError>> load();
+  bool reload(std::string_view asked_by, Reload::Answer answer = {});
+  void adopt(std::shared_ptr<const Policy> policy, Reload::Done done);
+  void warn_of_lowered_connections();
   void say_ready();
   void look_for_key(const std::shared_ptr<const Authenticator>& authenticator);
   void on_key_news(const KeyNews& news) override;
@@ -135,9 +143,9 @@ class Server final : private FetchedKeys::Observer {
   void drain_workers();
   void on_worker_drained();
 
-  std::shared_ptr<const Policy> policy_;
-  unsigned worker_count_;
-  std::uint32_t connections_max_;
+  std::shared_ptr<const Policy> policy_;  // in force
+  const Environment environment_;
+  const unsigned worker_count_;
   Log log_;
   Audit audit_;
   Ledger ledger_;
@@ -156,6 +164,7 @@ class Server final : private FetchedKeys::Observer {
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
   std::vector<std::unique_ptr<Worker>> workers_;
+  std::vector<std::shared_ptr<const ServedPolicy>> served_;  // by each of them
   Sweeps sweeps_;  // on the first worker's thread, as the next is
   std::unique_ptr<Control> control_;
   std::unique_ptr<proxy::RedisDialer> redis_dialer_;  // on the first worker's loop, as the next is
@@ -176,15 +185,16 @@ class Server final : private FetchedKeys::Observer {
   std::vector<std::unique_ptr<Inbox<DepositAnswer>>> deposited_;
   proxy::CurlFetcher fetcher_;
   FetchedKeys fetched_keys_;
+  Reload reload_;
 };
 
-Server::Server(std::shared_ptr<const Policy> policy)
+Server::Server(std::shared_ptr<const Policy> policy, Environment environment)
     : policy_(std::move(policy)),
+      environment_(std::move(environment)),
       worker_count_(worker_count(*policy_)),
-      connections_max_(affordable_connections(*policy_, worker_count_)),
       log_(policy_->log_level, policy_->log_format),
       audit_(log_),
-      ledger_(connections_max_),
+      ledger_(affordable_connections(*policy_, worker_count_)),
       mailbox_(loop_),
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
@@ -195,7 +205,10 @@ Server::Server(std::shared_ptr<const Policy> policy)
       sweeps_(revocations_, audit_, [this](const auto& connections) { sweep(connections); }),
       deposits_here_(ledger_),
       fetcher_(loop_),
-      fetched_keys_(loop_.timers(), fetcher_, authenticators_of(*policy_), *this) {
+      fetched_keys_(loop_.timers(), fetcher_, authenticators_of(*policy_), *this),
+      reload_(
+          loop_.timers(), audit_, *policy_, [this] { return load(); },
+          [this](auto loaded, auto done) { adopt(std::move(loaded), std::move(done)); }) {
   make_workers();
   control_ = std::make_unique<Control>(workers_.front()->loop().timers(), revocations_, sweeps_,
                                        audit_, longest_credential(*policy_));
@@ -209,8 +222,9 @@ void Server::make_workers() {
     auto on_drained = [this] { mailbox_.post([this] { on_worker_drained(); }); };
     auto ask_for_key = [this](auto& authenticator) { look_for_key(authenticator); };
     ExchangePort& exchange = i == 0 ? static_cast<ExchangePort&>(exchange_) : *to_exchange_;
+    auto& served = served_.emplace_back(serve_policy(policy_, i, ledger_, nullptr));
     auto& worker = *workers_.emplace_back(std::make_unique<Worker>(
-        i, policy_, ledger_, revocations_, log_, exchange, ask_for_key, on_drained));
+        i, served, ledger_, revocations_, log_, exchange, ask_for_key, on_drained));
     census_.add_worker([&worker](Survey survey) { worker.survey(std::move(survey)); });
     if (i == 0) {
       to_exchange_ = std::make_unique<Inbox<ToExchange>>(worker.mailbox(), exchange_);
@@ -283,7 +297,9 @@ void Server::keep_deposits_here() {
 void Server::add_admin_rows() {
   auto& api = admin_.api();
   add_health_rows(api, [this] { return unready(); });
-  add_policy_row(api, policy_, loop_.timers(), [this] { return fetched_keys_.status(); });
+  add_policy_row(
+      api, [this] { return policy_; }, loop_.timers(), [this] { return fetched_keys_.status(); });
+  add_reload_row(api, audit_, [this](auto answer) { return reload("api", std::move(answer)); });
   api.add({"GET", "/metrics",
            answer_with(exposition_content_type, [this] { return metrics_text(metrics()); })});
   add_connection_rows(api, census_, audit_, [this](auto id, auto answer) {
@@ -300,7 +316,9 @@ void Server::add_admin_rows() {
 // All of it may be read from this thread while the workers run.
 InstanceMetrics Server::metrics() {
   InstanceMetrics metrics{*policy_, ledger_, exchange_, log_, revocations_};
-  for (const auto& worker : workers_) metrics.workers.push_back(worker->metrics());
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    metrics.workers.push_back(workers_[i]->metrics(*served_[i]));
+  }
   if (redis_) {
     metrics.redis_waiting_octets = redis_->waiting_octets();
     metrics.redis_round_trips = &redis_->round_trips();
@@ -308,6 +326,8 @@ InstanceMetrics Server::metrics() {
   metrics.shared_buckets = shared_buckets_.get();
   metrics.control_texts_invalid = control_->invalid();
   metrics.admin_refusals = &admin_.refusals();
+  metrics.reloads = reload_.succeeded();
+  metrics.reloads_failed = reload_.failed();
   metrics.started = started_;
   metrics.now = loop_.timers().now().monotonic;
   metrics.key_sets = fetched_keys_.status();
@@ -366,8 +386,57 @@ std::string_view Server::unready() const {
   if (draining_) return "draining";
   if (!revocations_.loaded()) return "revocations_not_loaded";
   if (exchange_.refuses()) return "redis_away";
-  if (!fetched_keys_.loaded()) return "keys_not_loaded";
+  if (!said_ready_) return "keys_not_loaded";  // those of a later policy are of its own routes
   return {};
+}
+
+// --- another policy ---
+
+std::expected<LoadedPolicy, std::vector<PolicyError>> Server::load() {
+  auto loaded = load_policy(policy_->file, environment_);
+  if (!loaded) return loaded;
+  return change_policy(*policy_, *std::move(loaded));
+}
+
+// False: too many wait for it, or everybody is on the way out.
+bool Server::reload(std::string_view asked_by, Reload::Answer answer) {
+  return !draining_ && reload_.ask(asked_by, std::move(answer));
+}
+
+// Whatever a worker is told before it is told of the policy it knows by then.
+void Server::adopt(std::shared_ptr<const Policy> policy, Reload::Done done) {
+  policy_ = std::move(policy);
+  log_.set(policy_->log_level, policy_->log_format);
+  admin_.set_token(policy_->admin_token);
+  ledger_.set_connections_max(affordable_connections(*policy_, worker_count_));
+  warn_of_lowered_connections();
+  workers_.front()->mailbox().post(
+      [this, longest = longest_token(*policy_)] { control_->set_longest_token(longest); });
+  const auto news = fetched_keys_.adopt(authenticators_of(*policy_));
+  say_ready();
+  struct Round {
+    Reload::Done done;
+    AdoptionTally all = {};
+    std::size_t left;
+  };
+  const auto round = std::make_shared<Round>(std::move(done), AdoptionTally(), workers_.size());
+  for (std::size_t i = 0; i < workers_.size(); ++i) {
+    served_[i] = serve_policy(policy_, static_cast<unsigned>(i), ledger_, served_[i].get());
+    workers_[i]->adopt(served_[i], news, [this, round](const AdoptionTally& tally) {
+      mailbox_.post([round, tally] {
+        round->all += tally;
+        if (--round->left == 0) round->done(round->all);
+      });
+    });
+  }
+}
+
+void Server::warn_of_lowered_connections() {
+  if (ledger_.connections_max() == policy_->connections_max) return;
+  log_.write(LogLevel::Warn, "max_connections_lowered",
+             {{"max_connections", std::uint64_t{ledger_.connections_max()}},
+              {"wanted", std::uint64_t{policy_->connections_max}},
+              {"reason", std::string_view("the limit of open descriptors (ulimit -n)")}});
 }
 
 void Server::say_ready() {
@@ -416,16 +485,10 @@ void Server::run() {
   for (int number : {SIGTERM, SIGINT}) {
     signals_.watch(number, [this] { on_terminate(); });
   }
-  // Its default action would end the process.
-  signals_.watch(SIGHUP, [this] { log_.write(LogLevel::Warn, "reload_not_built"); });
+  signals_.watch(SIGHUP, [this] { reload("signal"); });
   audit_.started(GATEHOUSE_VERSION, listen_text(*policy_), policy_->admin.to_string(),
                  worker_count_);
-  if (connections_max_ < policy_->connections_max) {
-    log_.write(LogLevel::Warn, "max_connections_lowered",
-               {{"max_connections", std::uint64_t{connections_max_}},
-                {"wanted", std::uint64_t{policy_->connections_max}},
-                {"reason", std::string_view("the limit of open descriptors (ulimit -n)")}});
-  }
+  warn_of_lowered_connections();
   std::vector<std::thread> threads;
   for (auto& worker : workers_) threads.emplace_back([&worker] { worker->run(); });
   fetched_keys_.start();
@@ -463,8 +526,8 @@ void Server::on_worker_drained() {
 
 }  // namespace
 
-ExitStatus serve(std::shared_ptr<const Policy> policy) {
-  Server server(std::move(policy));
+ExitStatus serve(std::shared_ptr<const Policy> policy, Environment environment) {
+  Server server(std::move(policy), std::move(environment));
   if (auto listening = server.listen(); !listening) {
     fmt::print(stderr, "gatehouse: {}\n", listening.error());
     return ExitStatus::CannotStart;

@@ -4,9 +4,8 @@
 #include <utility>
 #include <vector>
 
-#include "gateway/session_watch.h"
-
 #include "auth/single_use.h"
+#include "gateway/session_watch.h"
 
 namespace gateway {
 
@@ -44,7 +43,8 @@ const std::string* issuer_of(const Authenticator* authenticator) {
 
 std::unique_ptr<const std::string> kept_issuer(const Authenticator* authenticator,
                                                const std::string& issuer) {
-  if (issuer.empty() || issuer_of(authenticator)) return nullptr;
+  const auto* named = issuer_of(authenticator);
+  if (issuer.empty() || (named && *named == issuer)) return nullptr;
   return std::make_unique<const std::string>(issuer);
 }
 
@@ -54,8 +54,8 @@ Traffic traffic(const proxy::Tally& tally) { return {tally.messages, tally.octet
 
 // What a client has of the application's login, and others need not pay for.
 struct Session::Login final : SessionWatch::Host {
-  Login(Session& its, std::string id, const auth::Principal& principal, std::string path)
-      : session(its), watch(*this, its.host_.timers(), std::move(id), principal, std::move(path)) {}
+  Login(Session& its, std::string id, const auth::Principal& principal)
+      : session(its), watch(*this, its.host_.timers(), std::move(id), principal) {}
 
   std::string_view subject() override { return session.identity_.subject; }
   SessionStore& session_store() override { return session.host_.session_store(session_settings()); }
@@ -69,29 +69,30 @@ struct Session::Login final : SessionWatch::Host {
   SessionWatch watch;
 };
 
-Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& settings)
+Session::Session(Host& host, AdmittedClient client)
     : host_(host),
-      policy_(std::move(client.policy)),
+      served_(std::move(client.served)),
       identity_(std::move(client.identity)),
       holdings_(std::move(client.holdings)),
+      asked_(std::move(client.asked)),
       authenticator_(find_authenticator(*identity_.route, client.principal.authenticator)),
       issuer_(kept_issuer(authenticator_, client.principal.issuer)),
+      key_(client.principal.key),
       lifetime_(client.principal.good_until, host.timers().now()),
       mark_(client.mark),
       messages_(identity_.route->connection_limits.messages, lifetime_.opened()),
       octets_(identity_.route->connection_limits.octets, lifetime_.opened()),
       due_(host.timers(), [this] { watch_time(); }),
-      relay_(std::move(client.client), std::move(client.backend), settings, host.timers(),
-             host.flushes(), *this) {
+      relay_(std::move(client.client), std::move(client.backend), served_route().relay,
+             host.timers(), host.flushes(), *this) {
+  keep_claims(client.principal.claims);
   if (!client.session_id.empty()) {
-    login_ =
-        std::make_unique<Login>(*this, std::move(client.session_id), client.principal, client.path);
+    login_ = std::make_unique<Login>(*this, std::move(client.session_id), client.principal);
   }
   if (identity_.route->rooms) {
     Conversation::Host& speaker = *this;
-    conversation_ =
-        std::make_unique<Conversation>(speaker, host.room_services(), *identity_.route,
-                                       std::move(client.principal), std::move(client.path));
+    conversation_ = std::make_unique<Conversation>(speaker, host.room_services(), *identity_.route,
+                                                   std::move(client.principal), asked_->path);
   }
   route_counters().opened.add();
   route_counters().open.add(1);
@@ -101,8 +102,9 @@ Session::Session(Host& host, AdmittedClient client, const proxy::RelaySettings& 
 Session::~Session() = default;
 
 void Session::start(std::string_view early_from_client, std::string_view early_from_backend) {
-  check_time();  // the token may have ended while the backend was awaited: nothing goes on after
-                 // that
+  follow_policy();  // it may be another one since the client was admitted, and
+  check_time();     // the token may have ended while the backend was awaited: nothing goes on after
+                    // that
   relay_.start(early_from_client, early_from_backend);
 }
 
@@ -130,11 +132,90 @@ void Session::watch_time() {
   due_.arm(lifetime_.wait(rules, now));
 }
 
+// --- another policy ---
+
+Standing Session::standing() const {
+  return {*asked_,           *identity_.route,
+          authenticator_,    key_,
+          identity_.subject, claims_ ? std::string_view(claims_.get()) : std::string_view()};
+}
+
+void Session::keep_claims(const auth::Claims& claims) {
+  claims_.reset();
+  if (!claims.object()) return;
+  const auto json = claims.to_json();
+  claims_ = std::make_unique<char[]>(json.size() + 1);  // JSON has no NUL octet: it ends the text
+  std::ranges::copy(json, claims_.get());
+}
+
+void Session::follow_policy() {
+  const auto goodbye = take_policy();
+  if (!goodbye) return;
+  ++host_.adoptions().asked;
+  ++host_.adoptions().closed;
+  say_goodbye(*goodbye, {});
+}
+
+// The same where a message of the client's waits for its verdict.
+std::optional<Verdict> Session::closed_by_policy() {
+  const auto goodbye = take_policy();
+  if (!goodbye) return std::nullopt;
+  ++host_.adoptions().asked;
+  ++host_.adoptions().closed;
+  return verdict_of(*goodbye);
+}
+
+// None: it has it, or needs none any more. Else why it is to be closed; until then nothing passes.
+std::optional<Goodbye> Session::take_policy() {
+  if (!behind() || !relay_.open()) return std::nullopt;
+  auto adopted = gateway::adopt(*host_.served()->policy, standing());
+  if (!adopted) return adopted.error();
+  adopt(*std::move(adopted));
+  return std::nullopt;
+}
+
+void Session::adopt(Adopted adopted) {
+  route_counters().open.add(-1);
+  const auto before = std::exchange(served_, host_.served());  // until nothing points into it
+  const auto* issuer = issuer_of(authenticator_);
+  if (!issuer_ && issuer) issuer_ = kept_issuer(adopted.authenticator, *issuer);
+  authenticator_ = adopted.authenticator;
+  identity_.route = adopted.match.route;
+  route_counters().open.add(1);
+  subject_name_.reset();
+  relay_.adopt(served_route().relay);
+  auto& tally = host_.adoptions();
+  ++tally.asked;
+  if (conversation_) {
+    auto principal = principal_of(standing(), served_route().rules_look_at);
+    tally.rooms_left += conversation_->adopt(*identity_.route, std::move(principal),
+                                             std::move(adopted.match.captures));
+  }
+  due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
+}
+
+// A publication that is handed out before the session was asked. Nobody leaves a room meanwhile.
+void Session::deliver(std::string_view room_key, const proxy::SharedOctets& frame) {
+  if (!behind() || stays_in(room_key)) relay_.tell(frame);
+}
+
+bool Session::stays_in(std::string_view room_key) const {
+  const auto& served = *host_.served();
+  const auto stands = standing();
+  const auto adopted = gateway::adopt(*served.policy, stands);
+  if (!adopted) return false;
+  const auto& route = *adopted->match.route;
+  return conversation_->may_stay(room_key, route,
+                                 principal_of(stands, served.of(route).rules_look_at),
+                                 adopted->match.captures);
+}
+
 void Session::drain(std::string_view reason) { say_goodbye(Goodbye::Draining, reason); }
 
 // A message is charged once, at the header of its first frame; octets as headers arrive (CONTRACT
 // 4, "Limits").
 Verdict Session::admit(const proxy::FrameHeader& frame) {
+  if (const auto closed = closed_by_policy()) return *closed;
   bool begins_message = frame.opcode != proxy::Opcode::Continuation;
   if (begins_message) {
     if (auto over = charge_message()) return *over;
@@ -146,6 +227,7 @@ Verdict Session::admit(const proxy::FrameHeader& frame) {
 
 // The same at once, where every bucket has enough for every one of them.
 bool Session::admit_all(const proxy::Tally& messages) {
+  if (take_policy()) return false;        // admit() says so
   if (connection_charged_) return false;  // of the first, less is owed
   if (identity_.route->subject_limits.messages.limited()) return false;  // shared: one by one
   const auto& limits = identity_.route->connection_limits;
@@ -180,7 +262,7 @@ std::optional<Verdict> Session::charge_subject() {
   const auto& route = *identity_.route;
   if (!subject_name_) {
     subject_name_ =
-        std::make_unique<Ledger::Name>(ledger.subject_name(route.index, identity_.subject));
+        std::make_unique<Ledger::Name>(ledger.subject_name(route.id, identity_.subject));
   }
   auto wait = ledger.take_message(*subject_name_, route.subject_limits.messages, now());
   if (wait == wait.zero()) return std::nullopt;
@@ -195,11 +277,11 @@ std::optional<Verdict> Session::charge_shared_subject() {
   const auto& limit = route.subject_limits.messages;
   if (!subject_name_) {
     subject_name_ = std::make_unique<Ledger::Name>(
-        services.ledger.shared_subject_name(route.index, identity_.subject));
+        services.ledger.shared_subject_name(route.id, identity_.subject));
   }
   const auto said = services.ledger.take_shared_message(*subject_name_, limit, now());
   if (said.question) {
-    services.permits->post({route.index, shared_key(route.key, identity_.subject),
+    services.permits->post({route.id, shared_key(route.key, identity_.subject),
                             identity_.subject.size(), limit, *said.question});
   }
   switch (said.kind) {
@@ -223,8 +305,11 @@ std::optional<Verdict> Session::charge_octets(const proxy::FrameHeader& frame) {
 }
 
 Verdict Session::judge(Relay::Side from, const proxy::Message& message) {
-  return from == Relay::Side::Client ? conversation_->from_client(message)
-                                     : conversation_->from_backend(message);
+  if (from == Relay::Side::Backend) {
+    return hears_backend() ? conversation_->from_backend(message) : Verdict{Verdict::Kind::Swallow};
+  }
+  if (const auto closed = closed_by_policy()) return *closed;
+  return conversation_->from_client(message);
 }
 
 // Of a message that has not been read. Where messages stream, nothing can be dropped of one whose
@@ -306,6 +391,12 @@ void Session::on_deposit(DepositAnswer answer) {
 
 void Session::renew(const auth::Principal& principal, std::size_t rooms_lost) {
   mark_ = host_.revocations().mark_of(principal);
+  // Its issuer is the one before.
+  const auto* issuer = issuer_of(authenticator_);
+  authenticator_ = find_authenticator(*identity_.route, principal.authenticator);
+  if (!issuer_ && issuer) issuer_ = kept_issuer(authenticator_, *issuer);
+  key_ = principal.key;
+  keep_claims(principal.claims);
   live_until(principal.good_until);
   host_.refusals().token_refreshed({identity_.audited(), principal.authenticator, rooms_lost},
                                    now());
@@ -324,12 +415,13 @@ void Session::on_login_changed(auth::Principal principal, bool other_claims) {
 
 // False: they do not let it stay.
 bool Session::take_claims(auth::Principal principal) {
-  std::vector<std::pair<std::string_view, std::string_view>> captures;
-  identity_.route->path.matches(login_->watch.path(), captures);
+  RouteCaptures captures;
+  identity_.route->path.matches(asked_->path, captures);
   if (!check_allow(*identity_.route, principal, captures)) {
     return say_goodbye(Goodbye::NotAllowed, {}), false;
   }
   const std::string authenticator = principal.authenticator;
+  keep_claims(principal.claims);
   const auto rooms_lost = conversation_ ? conversation_->change_claims(std::move(principal)) : 0;
   host_.audit().session_changed({identity_.audited(), authenticator, rooms_lost});
   return true;

@@ -11,12 +11,14 @@
 
 #include "auth/rate_limit.h"
 #include "gateway/admission.h"
+#include "gateway/adoption.h"
 #include "gateway/audit.h"
 #include "gateway/conversation.h"
 #include "gateway/depositing.h"
 #include "gateway/lifetime.h"
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
+#include "gateway/served_policy.h"
 #include "gateway/session_store.h"
 #include "gateway/worker_counters.h"
 #include "proxy/relay.h"
@@ -40,14 +42,15 @@ class Session final : private proxy::Relay::Gate,
     virtual SessionStore& session_store(const SessionSettings& settings) = 0;
     virtual Depositing& depositing() = 0;
     virtual const RoomServices& room_services() = 0;  // outlive the session
-    virtual void retire(Session& session) = 0;        // the last call
+    virtual const std::shared_ptr<const ServedPolicy>& served() = 0;
+    virtual AdoptionTally& adoptions() = 0;     // of sessions that took that one
+    virtual void retire(Session& session) = 0;  // the last call
 
    protected:
     ~Host() = default;
   };
 
-  // `settings` are the route's and outlive the session.
-  Session(Host& host, AdmittedClient client, const proxy::RelaySettings& settings);
+  Session(Host& host, AdmittedClient client);
 
   ~Session();
 
@@ -58,6 +61,10 @@ class Session final : private proxy::Relay::Gate,
   void check_time();
 
   void drain(std::string_view reason);  // `reason`: of the Close frame
+
+  // Takes the policy that its worker serves now in place of its own, or closes where that has no
+  // place for it. From the loop; what the client and its backend say is never judged before that.
+  void follow_policy();
 
   // Closes the client, unless it is closing.
   void close(Goodbye goodbye) { say_goodbye(goodbye, {}); }
@@ -78,6 +85,7 @@ class Session final : private proxy::Relay::Gate,
  private:
   proxy::Verdict admit(const proxy::FrameHeader& frame) override;
   bool admit_all(const proxy::Tally& messages) override;
+  bool hears_backend() override { return !take_policy(); }
   proxy::Verdict judge(proxy::Relay::Side from, const proxy::Message& message) override;
   void on_ending(proxy::Relay::Side first, const proxy::Ending& ending,
                  const proxy::Close& told) override;
@@ -87,6 +95,7 @@ class Session final : private proxy::Relay::Gate,
   std::string_view subject() override { return identity_.subject; }
   proxy::MonotonicTime now() override { return host_.timers().now().monotonic; }
   void tell(proxy::SharedOctets frame) override { relay_.tell(std::move(frame)); }
+  void deliver(std::string_view room_key, const proxy::SharedOctets& frame) override;
   void tell_backend(proxy::SharedOctets frame) override { relay_.tell_backend(std::move(frame)); }
   std::expected<auth::Principal, Denied> authenticate_again(std::string_view token) override;
   std::optional<DepositAnswer::Outcome> use_token(const auth::Principal& principal) override;
@@ -101,6 +110,14 @@ class Session final : private proxy::Relay::Gate,
   void on_login_changed(auth::Principal principal, bool other_claims);
   bool take_claims(auth::Principal principal);
 
+  Standing standing() const;
+  bool behind() const { return served_ != host_.served(); }
+  std::optional<Goodbye> take_policy();
+  std::optional<proxy::Verdict> closed_by_policy();
+  void adopt(Adopted adopted);
+  void keep_claims(const auth::Claims& claims);
+  bool stays_in(std::string_view room_key) const;
+
   std::optional<proxy::Verdict> charge_message();
   std::optional<proxy::Verdict> charge_subject();
   std::optional<proxy::Verdict> charge_shared_subject();
@@ -112,7 +129,8 @@ class Session final : private proxy::Relay::Gate,
   void write_limit_line();
   void say_goodbye(Goodbye goodbye, std::string_view reason);
   void record_end(std::uint16_t code, ClosedBy by, std::string_view reason);
-  RouteCounters& route_counters() { return host_.counters().routes[identity_.route->index]; }
+  const ServedRoute& served_route() const { return served_->of(*identity_.route); }
+  RouteCounters& route_counters() { return *served_route().counters; }
 
   // Of a token that is to take the place of the client's, whether it has been used.
   struct Use {
@@ -122,12 +140,15 @@ class Session final : private proxy::Relay::Gate,
   };
 
   Host& host_;
-  std::shared_ptr<const Policy> policy_;  // keeps the route alive
+  std::shared_ptr<const ServedPolicy> served_;  // that it is judged by; keeps the route alive
   ConnectionIdentity identity_;
   Holdings holdings_;
+  AskedTable::Entry asked_;
   const Authenticator* authenticator_;         // the route's; null: of none
   std::unique_ptr<const std::string> issuer_;  // where the authenticator does not name it
-  [[no_unique_address]] Lifetime lifetime_;    // what follows fits into the octets that it leaves
+  std::uint64_t key_;                          // auth::Principal::key
+  std::unique_ptr<char[]> claims_;  // JSON, for policies to come; null: its credential has none
+  [[no_unique_address]] Lifetime lifetime_;  // what follows fits into the octets that it leaves
   // The message whose frame is held has paid its permit here.
   bool connection_charged_ = false;
   bool subject_charged_ = false;

@@ -52,11 +52,10 @@ auth::WallTime wall(const proxy::Instant& now) {
 }  // namespace
 
 SessionWatch::SessionWatch(Host& host, proxy::Timers& timers, std::string id,
-                           const auth::Principal& principal, std::string path)
+                           const auth::Principal& principal)
     : host_(host),
       timers_(timers),
       id_(std::move(id)),
-      path_(std::move(path)),
       claims_(hash_of(principal.claims)),
       good_until_(principal.good_until),
       due_(timers, [this] { ask(); }) {

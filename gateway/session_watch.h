@@ -35,13 +35,10 @@ class SessionWatch final : private SessionStore::Asker {
     ~Host() = default;
   };
 
-  // `principal`: as the session was read at the handshake. `path`: what was asked for, decoded.
-  SessionWatch(Host& host, proxy::Timers& timers, std::string id, const auth::Principal& principal,
-               std::string path);
+  // `principal`: as the session was read at the handshake.
+  SessionWatch(Host& host, proxy::Timers& timers, std::string id, const auth::Principal& principal);
 
   void stop();  // no call follows
-
-  std::string_view path() const { return path_; }
 
  private:
   void on_session(const SessionStore::Answer& answer) override;
@@ -53,7 +50,6 @@ class SessionWatch final : private SessionStore::Asker {
   Host& host_;
   proxy::Timers& timers_;
   const std::string id_;
-  const std::string path_;
   std::uint64_t claims_;  // a keyed hash of them
   std::optional<auth::WallTime> good_until_;
   std::optional<proxy::MonotonicTime> away_since_;

@@ -23,8 +23,8 @@ inline std::string shared_key(std::string_view route_key, std::string_view subje
 
 // Where a worker's verdict on a message had a question; answered to the Ledger.
 struct PermitsWanted {
-  std::size_t route;
-  std::string key;  // shared_key()
+  std::uint64_t route;  // Route::id
+  std::string key;      // shared_key()
   std::size_t subject_octets;
   auth::RateLimit limit;
   Lease::Question question;

@@ -30,11 +30,12 @@ using Survey = std::move_only_function<bool(const Surveyed&)>;
 // it goes from the end to the beginning: it misses none that stays, and may meet one twice.
 class SessionCursor {
  public:
-  std::span<const std::unique_ptr<Session>> next_slice(const Surveyed& surveyed) {
+  std::span<const std::unique_ptr<Session>> next_slice(const Surveyed& surveyed,
+                                                       std::size_t sessions_max = survey_slice) {
     const auto sessions = surveyed.sessions;
     const auto end = begun_ ? std::min(left_, sessions.size()) : sessions.size();
     begun_ = true;
-    left_ = end - std::min(end, survey_slice);
+    left_ = end - std::min(end, sessions_max);
     return sessions.subspan(left_, end - left_);
   }
   bool more() const { return left_ > 0; }  // after the first slice

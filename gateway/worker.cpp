@@ -14,73 +14,27 @@ using std::chrono::seconds;
 // Where the instance is full, this many clients of a worker are still read, to be told so.
 constexpr std::size_t uncounted_max = 64;
 
-// CONTRACT section 4: fragments that carry next to nothing cost more than they are worth.
-constexpr std::uint64_t frames_per_message_base = 1'024;
-constexpr std::uint64_t octets_per_frame_min = 64;
-
-// CONTRACT section 2, `max_message`: what a backend may send where its messages are read.
-constexpr std::uint64_t backend_message_octets_max = 1024 * 1024;
-
-proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger, RouteCounters& counters) {
-  proxy::ConnectionSettings shared;
-  shared.unsent_octets_high = route.send_queue_octets_max / 4;
-  shared.unsent_octets_low = shared.unsent_octets_high / 2;
-  shared.unsent_octets_max = route.send_queue_octets_max;
-  shared.queue_budget = &ledger;
-  shared.ping_interval = route.heartbeat.interval;
-  shared.pong_timeout = route.heartbeat.timeout;
-  shared.stall_timeout = route.stall_timeout;
-  proxy::RelaySettings settings{shared, shared};
-  settings.client.reader.message_octets_max = route.message_octets_max;
-  settings.client.reader.frames_per_message_max =
-      frames_per_message_base + route.message_octets_max / octets_per_frame_min;
-  settings.client.no_pong_code = close_too_slow;
-  settings.client.traffic = &counters.from_client;
-  settings.backend.traffic = &counters.from_backend;
-  settings.backend.control_frames_per_second_max = 0;
-  if (route.rooms) {
-    settings.client.whole_messages = settings.backend.whole_messages = true;
-    settings.backend.reader.message_octets_max = backend_message_octets_max;
-  }
-  return settings;
-}
-
-std::vector<proxy::Server> servers(const BackendSettings& backend) {
-  std::vector<proxy::Server> servers;
-  for (const auto& server : backend.servers) {
-    servers.push_back({server.host, server.port, server.base});
-  }
-  return servers;
-}
-
 }  // namespace
 
-Worker::Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
+Worker::Worker(unsigned index, std::shared_ptr<const ServedPolicy> served, Ledger& ledger,
                const Revocations& revocations, Log& log, ExchangePort& exchange,
                KeyRing::Ask ask_for_key, std::function<void()> on_drained)
     : index_(index),
-      policy_(std::move(policy)),
+      served_(std::move(served)),
       ledger_(ledger),
       revocations_(revocations),
-      counters_(policy_->routes.size()),
       audit_(log),
       refusals_(audit_),
       on_drained_(std::move(on_drained)),
       mailbox_(loop_),
-      rooms_(index, exchange, policy_->redis.has_value()),
+      rooms_(index, exchange, served_->policy->redis.has_value()),
       counting_(index),
       depositing_(index),
       key_ring_(loop_.timers(), std::move(ask_for_key)),
       session_stores_(loop_, audit_, counters_),
       drain_(loop_.timers(), sessions_),
       second_(loop_.timers(), [this] { on_second(); }) {
-  for (const auto& route : policy_->routes) {
-    relay_settings_.push_back(relay_settings(route, ledger_, counters_.routes[route.index]));
-  }
-  for (const auto& [name, backend] : policy_->backends) {
-    servers_.emplace(backend.get(), proxy::Servers(servers(*backend), index_));
-  }
-  for (const auto& authenticator : authenticators_of(*policy_)) {
+  for (const auto& authenticator : authenticators_of(*served_->policy)) {
     if (authenticator->session) session_stores_.of(authenticator->session->redis);
   }
   second_.arm(seconds(1));
@@ -94,7 +48,7 @@ void Worker::share(PermitsPort& permits, CountsPort& counts) {
 }
 
 std::expected<void, std::string> Worker::listen() {
-  for (const auto& address : policy_->listen) {
+  for (const auto& address : served_->policy->listen) {
     auto listener = proxy::Listener::open(loop_, address, *this);
     if (!listener) {
       return std::unexpected(
@@ -134,6 +88,18 @@ void Worker::learn(KeyNews news) {
   mailbox_.post([this, news = std::move(news)]() mutable { key_ring_.learn(std::move(news)); });
 }
 
+void Worker::adopt(std::shared_ptr<const ServedPolicy> served, std::vector<KeyNews> news,
+                   AdoptionAnswer answer) {
+  mailbox_.post([this, served = std::move(served), news = std::move(news),
+                 answer = std::move(answer)]() mutable {
+    served_ = std::move(served);
+    rule_of_room_.forget();
+    adoptions_ = {};
+    key_ring_.adopt(std::move(news));
+    survey(AdoptionWalk([this, answer = std::move(answer)]() mutable { answer(adoptions_); }));
+  });
+}
+
 void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
   Admission::Host& host = *this;
   auto admission = std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());
@@ -151,17 +117,11 @@ void Worker::make_room() {
   if (uncounted != admissions_.end()) (*uncounted)->give_way();
 }
 
-proxy::Servers& Worker::servers_of(const BackendSettings& backend) {
-  return servers_.find(&backend)->second;
-}
-
 void Worker::on_admitted(AdmittedClient client) {
-  const auto& settings = relay_settings_[client.identity.route->index];
   auto early_from_client = std::move(client.early_from_client);
   auto early_from_backend = std::move(client.early_from_backend);
   Session::Host& host = *this;
-  auto& session =
-      *sessions_.emplace_back(std::make_unique<Session>(host, std::move(client), settings));
+  auto& session = *sessions_.emplace_back(std::make_unique<Session>(host, std::move(client)));
   session.place = sessions_.size() - 1;
   session.start(early_from_client, early_from_backend);
   if (drain_.begun()) session.drain(Drain::reason());

@@ -7,18 +7,21 @@
 #include <expected>
 #include <functional>
 #include <list>
-#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "auth/rule_of_room.h"
 #include "gateway/admission.h"
+#include "gateway/adoption_walk.h"
+#include "gateway/asked.h"
 #include "gateway/drain.h"
 #include "gateway/envelope.h"
 #include "gateway/key_ring.h"
 #include "gateway/metrics.h"
 #include "gateway/revocations.h"
 #include "gateway/rooms.h"
+#include "gateway/served_policy.h"
 #include "gateway/session.h"
 #include "gateway/session_stores.h"
 #include "gateway/survey.h"
@@ -36,7 +39,7 @@ class Worker final : private proxy::Listener::Observer,
   // `exchange`: where this worker's letters to it go. `ask_for_key` is called on its own thread,
   // and answered by learn(). `on_drained` is called once there, when its last client is gone after
   // drain().
-  Worker(unsigned index, std::shared_ptr<const Policy> policy, Ledger& ledger,
+  Worker(unsigned index, std::shared_ptr<const ServedPolicy> served, Ledger& ledger,
          const Revocations& revocations, Log& log, ExchangePort& exchange, KeyRing::Ask ask_for_key,
          std::function<void()> on_drained);
   ~Worker();
@@ -60,6 +63,13 @@ class Worker final : private proxy::Listener::Observer,
   void survey(Survey survey);
   void learn(KeyNews news);
 
+  // Between two of its events the one takes the place of the other; what is known of the keys of
+  // its authenticators comes with it. Then every session is asked, by the slice, and `answer`
+  // called on the worker's thread when all have been.
+  using AdoptionAnswer = std::move_only_function<void(const AdoptionTally&)>;
+  void adopt(std::shared_ptr<const ServedPolicy> served, std::vector<KeyNews> news,
+             AdoptionAnswer answer);
+
   // For what lives on its thread besides it.
   proxy::Loop& loop() override { return loop_; }
 
@@ -69,9 +79,9 @@ class Worker final : private proxy::Listener::Observer,
   CountedPort& counted() { return counting_; }
   DepositAnswersPort& deposited() { return depositing_; }
 
-  // From any thread.
-  WorkerMetrics metrics() const {
-    return {counters_, refusals_, rooms_, servers_, loop_.iterations()};
+  // From any thread. `served`: what it was given last.
+  WorkerMetrics metrics(const ServedPolicy& served) const {
+    return {counters_, refusals_, rooms_, served, loop_.iterations()};
   }
 
   // Clients that stop() cut off; after run().
@@ -85,7 +95,9 @@ class Worker final : private proxy::Listener::Observer,
 
   proxy::Timers& timers() override { return loop_.timers(); }
   proxy::FlushList& flushes() override { return loop_.flushes(); }
-  const std::shared_ptr<const Policy>& policy() override { return policy_; }
+  const std::shared_ptr<const ServedPolicy>& served() override { return served_; }
+  AskedTable& asked() override { return asked_; }
+  AdoptionTally& adoptions() override { return adoptions_; }
   Ledger& ledger() override { return ledger_; }
   const Revocations& revocations() override { return revocations_; }
   Counting& counting() override { return counting_; }
@@ -94,7 +106,6 @@ class Worker final : private proxy::Listener::Observer,
   SessionStore& session_store(const SessionSettings& settings) override {
     return session_stores_.of(settings.redis);
   }
-  proxy::Servers& servers_of(const BackendSettings& backend) override;
   bool draining() override { return drain_.begun(); }
   std::string drain_reason() override { return Drain::reason(); }
   EnvelopeReader& envelopes() override { return reader_; }
@@ -113,24 +124,25 @@ class Worker final : private proxy::Listener::Observer,
   void check_drained();
 
   unsigned index_;
-  std::shared_ptr<const Policy> policy_;
+  std::shared_ptr<const ServedPolicy> served_;
   Ledger& ledger_;
   const Revocations& revocations_;
   WorkerCounters counters_;
   Audit audit_;
   RefusalSampler refusals_;
   std::function<void()> on_drained_;
-  std::vector<proxy::RelaySettings> relay_settings_;  // by Route::index
   proxy::Loop loop_;
   proxy::Mailbox mailbox_;
   Rooms rooms_;
   EnvelopeReader reader_;
-  RoomServices room_services_{rooms_, reader_, ledger_};
+  auth::RuleOfRoom rule_of_room_;
+  RoomServices room_services_{rooms_, reader_, ledger_, rule_of_room_};
   Counting counting_;
   Depositing depositing_;
   KeyRing key_ring_;
   SessionStores session_stores_;
-  std::map<const BackendSettings*, proxy::Servers> servers_;
+  AskedTable asked_;
+  AdoptionTally adoptions_;  // of the policy that is served now
   std::vector<std::unique_ptr<proxy::Listener>> listeners_;
   Admissions admissions_;      // the oldest first
   std::size_t uncounted_ = 0;  // admissions beyond connections_max

@@ -52,9 +52,8 @@ void WordCounters::add(std::string_view word) {
   counts_[static_cast<std::size_t>(known - words_.begin())].add();
 }
 
-WorkerCounters::WorkerCounters(std::size_t route_count)
-    : routes(route_count),
-      answers(answer_words),
+WorkerCounters::WorkerCounters()
+    : answers(answer_words),
       own_answers(own_answer_words),
       refusals(refusal_reasons()),
       messages_refused(message_refusal_reasons()),

@@ -9,7 +9,6 @@
 #include <memory>
 #include <span>
 #include <string_view>
-#include <vector>
 
 #include "gateway/audit.h"
 #include "gateway/session_store.h"
@@ -45,8 +44,9 @@ struct alignas(cache_line_octets) RouteCounters {
   proxy::Gauge open;      // those of them whose client is still there
 };
 
+// All but those of its routes, which come and go with policies (served_policy.h).
 struct alignas(cache_line_octets) WorkerCounters {
-  explicit WorkerCounters(std::size_t route_count);
+  WorkerCounters();
 
   void answered(int status);  // a handshake; 0: its client left before
   void served(int status);    // a request for one of the gateway's own resources; 0: the same
@@ -54,7 +54,6 @@ struct alignas(cache_line_octets) WorkerCounters {
   void closed(ClosedBy by, std::uint16_t code);  // as in ConnectionClosed
   void session_asked(SessionStore::Answer::Kind answer);
 
-  std::vector<RouteCounters> routes;  // by Route::index
   WordCounters answers;
   WordCounters own_answers;
   proxy::LatencyHistogram handshakes;     // those that ended in a 101: from their head on

@@ -24,6 +24,8 @@ struct Server {
   std::string host;
   std::uint16_t port = 80;
   std::string base;  // put before the request target; empty or "/…" without a '/' at its end
+
+  bool operator==(const Server&) const = default;
 };
 
 class Servers {
@@ -51,6 +53,7 @@ class Servers {
 
   const Server& operator[](std::size_t i) const { return servers_[i]; }
   std::size_t size() const { return servers_.size(); }
+  bool are(const std::vector<Server>& servers) const { return servers_ == servers; }
 
  private:
   static constexpr MonotonicTime never = MonotonicTime::min();

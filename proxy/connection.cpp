@@ -67,7 +67,7 @@ Connection::Connection(std::unique_ptr<Transport> transport, Role us,
                        Observer& observer)
     : FlushList::Member(flushes),
       role_(us),
-      settings_(settings),
+      settings_(&settings),
       timers_(timers),
       observer_(observer),
       transport_(std::move(transport)),
@@ -80,7 +80,7 @@ Connection::Connection(std::unique_ptr<Transport> transport, Role us,
 void Connection::start(std::string_view early) {
   if (state_ != State::Open) return;  // the other side's early octets ended it
   transport_->set_reading(true);
-  heartbeat_.arm(settings_.ping_interval);
+  heartbeat_.arm(settings_->ping_interval);
   if (!early.empty()) read(early, Undecided::Nothing);
 }
 
@@ -91,9 +91,9 @@ void Connection::on_octets(std::string_view octets) { read(octets, Undecided::No
 void Connection::read(std::string_view input, Undecided undecided) {
   Pieces pieces(*this);
   bool goes_on = settle(undecided, input, pieces);
-  const std::uint64_t at_once = settings_.whole_messages ? 1 : FrameReader::messages_unlimited;
+  const std::uint64_t at_once = settings_->whole_messages ? 1 : FrameReader::messages_unlimited;
   while (goes_on) {
-    auto step = reader_.next(input, settings_.reader, at_once);
+    auto step = reader_.next(input, settings_->reader, at_once);
     goes_on = step.kind == FrameReader::Kind::Messages ? pass_messages(step, input, pieces)
                                                        : read_step(step, input, pieces);
   }
@@ -103,9 +103,9 @@ void Connection::read(std::string_view input, Undecided undecided) {
 
 void Connection::count(const Tally& passed) {
   received_ += passed;
-  if (!settings_.traffic) return;
-  settings_.traffic->messages.add(passed.messages);
-  settings_.traffic->octets.add(passed.octets);
+  if (!settings_->traffic) return;
+  settings_->traffic->messages.add(passed.messages);
+  settings_->traffic->octets.add(passed.octets);
 }
 
 // False: its verdict is still to wait for.
@@ -167,7 +167,7 @@ bool Connection::pass_messages(const FrameReader::Step& step, std::string_view r
     return true;
   }
   while (!messages.empty()) {
-    auto frame = reader_.next(messages, settings_.reader, 1).octets;
+    auto frame = reader_.next(messages, settings_->reader, 1).octets;
     std::string_view behind{messages.data(), messages.size() + rest.size()};
     if (!pass_message(frame, behind, pieces)) return false;
   }
@@ -181,7 +181,7 @@ bool Connection::pass_message(std::string_view frame, std::string_view rest, Pie
   switch (verdict.kind) {
     case Verdict::Kind::Pass:
       count({1, reader_.header().payload_octets});
-      if (settings_.whole_messages) return judge_in_place(frame, rest, pieces);
+      if (settings_->whole_messages) return judge_in_place(frame, rest, pieces);
       pieces.add(frame);
       return true;
     case Verdict::Kind::Swallow:
@@ -264,7 +264,7 @@ bool Connection::pass(std::string_view payload, std::string_view rest, Pieces& p
   if (swallowing_) assembly_.reset();
   if (state_ != State::Open || swallowing_) return true;
   count({reader_.message_complete() ? 1u : 0u, payload.size()});
-  if (settings_.whole_messages) return assemble(payload, rest, pieces);
+  if (settings_->whole_messages) return assemble(payload, rest, pieces);
   const auto& header = reader_.header();
   bool whole = payload.size() == header.payload_octets;
   if (whole && !pieces.frame_header.empty()) {
@@ -321,13 +321,13 @@ Connection::Released Connection::release() {
 }
 
 bool Connection::control_frames_flood() {
-  if (settings_.control_frames_per_second_max == 0) return false;
+  if (settings_->control_frames_per_second_max == 0) return false;
   auto now = timers_.now().monotonic;
   if (now - control_second_ >= std::chrono::seconds(1)) {
     control_second_ = now;
     control_frames_ = 0;
   }
-  return ++control_frames_ > settings_.control_frames_per_second_max;
+  return ++control_frames_ > settings_->control_frames_per_second_max;
 }
 
 // Section 5.5.3: an endpoint may answer the most recent Ping only. A peer that does not read gets
@@ -359,14 +359,14 @@ void Connection::set_paused(Pause reason, bool paused) {
   paused_ = static_cast<std::uint8_t>(paused ? paused_ | bit : paused_ & ~bit);
   if (was_paused == (paused_ != 0)) return;
   transport_->set_reading(!paused_);
-  if (paused_ && std::exchange(pong_due_, false)) heartbeat_.arm(settings_.ping_interval);
+  if (paused_ && std::exchange(pong_due_, false)) heartbeat_.arm(settings_->ping_interval);
 }
 
 // --- what is sent to it ---
 
 void Connection::send(std::span<const std::string_view> frames) {
   if (state_ != State::Open) return;
-  if (settings_.whole_messages && put_off(frames)) return;
+  if (settings_->whole_messages && put_off(frames)) return;
   write_outbox();
   for (auto octets : frames) written_octets_ += octets.size();
   transport_->write(frames);
@@ -396,8 +396,8 @@ void Connection::queue(SharedOctets frame) {
   outbox_octets_ += frame->size();
   outbox_.push_back(std::move(frame));
   // One iteration may bring more than may wait: what counts is what the peer leaves lying of it.
-  if (unsent() > settings_.unsent_octets_max && transport_->unsent() == 0) write_outbox();
-  if (unsent() > settings_.unsent_octets_max) return overflow();
+  if (unsent() > settings_->unsent_octets_max && transport_->unsent() == 0) write_outbox();
+  if (unsent() > settings_->unsent_octets_max) return overflow();
   flush_later();
 }
 
@@ -441,17 +441,17 @@ void Connection::watch_unsent() {
   auto unsent = this->unsent();
   if (unsent == 0) return;
   count_waiting(unsent);
-  if (unsent >= settings_.unsent_octets_high) congested_ = true;
+  if (unsent >= settings_->unsent_octets_high) congested_ = true;
   if (patience_.armed()) return;
   taken_octets_seen_ = written_octets_ - unsent;
   quarters_without_progress_ = 0;
-  patience_.arm(settings_.stall_timeout / 4);
+  patience_.arm(settings_->stall_timeout / 4);
 }
 
 // A peer that would make the whole process wait too much is let go, as one that waits too much
 // itself.
 void Connection::count_waiting(std::size_t waiting) {
-  auto* budget = settings_.queue_budget;
+  auto* budget = settings_->queue_budget;
   auto octets = waiting > queue_free_octets ? waiting - queue_free_octets : 0;
   if (!budget || octets == counted_octets_) return;
   if (octets < counted_octets_) {
@@ -467,7 +467,7 @@ void Connection::on_sent() {
   flush();
   auto unsent = this->unsent();
   count_waiting(unsent);
-  if (congested_ && unsent <= settings_.unsent_octets_low) {
+  if (congested_ && unsent <= settings_->unsent_octets_low) {
     congested_ = false;
     if (state_ == State::Open) observer_.on_relieved(*this);
     answer_ping();
@@ -487,7 +487,7 @@ void Connection::on_patience() {
     if (state_ == State::Closing) return lose({Ending::Cause::Stalled, {}});
     return give_up_on_reader();
   }
-  patience_.arm(settings_.stall_timeout / 4);
+  patience_.arm(settings_->stall_timeout / 4);
 }
 
 void Connection::give_up_on_reader() {
@@ -499,17 +499,17 @@ void Connection::give_up_on_reader() {
 
 void Connection::on_heartbeat() {
   if (pong_due_) {
-    return end({Ending::Cause::NoPong, {settings_.no_pong_code, "no pong in time"}});
+    return end({Ending::Cause::NoPong, {settings_->no_pong_code, "no pong in time"}});
   }
   // A peer that does not take what it was sent cannot have seen a Ping behind it: that is a stall.
   bool reads = unsent() == 0;
   if (reads) write(write_frame(role_, Opcode::Ping, {}));
   pong_due_ = reads && !paused_;
-  heartbeat_.arm(pong_due_ ? settings_.pong_timeout : settings_.ping_interval);
+  heartbeat_.arm(pong_due_ ? settings_->pong_timeout : settings_->ping_interval);
 }
 
 void Connection::on_pong() {
-  if (std::exchange(pong_due_, false)) heartbeat_.arm(settings_.ping_interval);
+  if (std::exchange(pong_due_, false)) heartbeat_.arm(settings_->ping_interval);
 }
 
 // --- the end ---
@@ -536,7 +536,7 @@ void Connection::say_close(const Close& close) {
 
 void Connection::await_goodbye() {
   if (std::exchange(last_chance_, true)) return;
-  patience_.arm(settings_.close_timeout);
+  patience_.arm(settings_->close_timeout);
 }
 
 void Connection::end(Ending ending) {

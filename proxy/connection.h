@@ -24,7 +24,7 @@
 
 namespace proxy {
 
-// One for all connections of a route and side; outlives them.
+// One for all connections of a route and side; outlives them, or their use of it (adopt()).
 struct ConnectionSettings {
   ReaderLimits reader;
   bool whole_messages = false;  // what comes is handed over message by message, not frame by frame
@@ -112,6 +112,10 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   void resume();
 
   void close(StatusCode code, std::string_view reason);
+
+  // Other settings take the place of those so far, but for whole_messages. A Ping or a deadline
+  // that is on its way keeps its time.
+  void adopt(const ConnectionSettings& settings) { settings_ = &settings; }
 
   // Gives up a peer one of whose messages is held: its transport, with all that was sent to it on
   // its way, and what has been read behind that message. The observer is not called any more; the
@@ -206,7 +210,7 @@ class Connection final : private Transport::Observer, private FlushList::Member 
   std::uint8_t quarters_without_progress_ = 0;
   std::uint32_t control_frames_ = 0;  // in the second that began at control_second_
   MonotonicTime control_second_{};
-  const ConnectionSettings& settings_;
+  const ConnectionSettings* settings_;
   Timers& timers_;
   Observer& observer_;
   std::unique_ptr<Transport> transport_;

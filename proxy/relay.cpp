@@ -46,6 +46,11 @@ void Relay::start(std::string_view early_from_client, std::string_view early_fro
   if (backend_) backend_->start(early_from_backend);
 }
 
+void Relay::adopt(const RelaySettings& settings) {
+  client_.adopt(settings.client);
+  if (backend_) backend_->adopt(settings.backend);
+}
+
 void Relay::close(StatusCode code, std::string_view reason) {
   client_.close(code, reason);
   if (backend_) backend_->close(StatusCode::GoingAway, {});
@@ -57,11 +62,12 @@ Tally Relay::tally(Side from) const {
 }
 
 Verdict Relay::admit(Connection& from, const FrameHeader& frame) {
-  return side(from) == Side::Client ? gate_.admit(frame) : Verdict{};
+  if (side(from) == Side::Client) return gate_.admit(frame);
+  return {gate_.hears_backend() ? Verdict::Kind::Pass : Verdict::Kind::Swallow};
 }
 
 bool Relay::admit_all(Connection& from, const Tally& messages) {
-  return side(from) == Side::Backend || gate_.admit_all(messages);
+  return side(from) == Side::Client ? gate_.admit_all(messages) : gate_.hears_backend();
 }
 
 Verdict Relay::judge(Connection& from, const Message& message) {

@@ -28,6 +28,9 @@ class Relay final : private Connection::Observer {
     // Whether all of so many messages of the client's go on, each whole in one frame; no: admit()
     // is asked about each. Not where its settings say whole_messages.
     virtual bool admit_all(const Tally& messages) = 0;
+    // Whether what the backend says may go on to the client; asked at the header of a data frame.
+    // No: the message is dropped.
+    virtual bool hears_backend() = 0;
     // Whether a message goes on, of a side whose settings say whole_messages.
     virtual Verdict judge(Side from, const Message& message) = 0;
     // `told`: what the client was told by it. Not after our own close().
@@ -55,6 +58,9 @@ class Relay final : private Connection::Observer {
 
   // A client's message that was held until_resumed is judged again, soon.
   void resume() { client_.resume(); }
+
+  // Connection::adopt() for both.
+  void adopt(const RelaySettings& settings);
 
   // Closes the client, and the backend with 1001.
   void close(StatusCode code, std::string_view reason);

@@ -87,6 +87,44 @@ std::string without(std::string jwk, std::string_view member) {
 
 }  // namespace
 
+TEST_SUITE("Which key verified a token") {
+  TEST_CASE("is told of one of the set's own, in whatever source it stands, and of no other") {
+    const auto& rsa = tests::rsa_key();
+    const auto input = tests::signing_input(R"({"alg":"RS256"})", "{}");
+    const auto signature = rsa.sign(Algorithm::RS256, input);
+    const auto verified_by = [&](const KeySet& keys) {
+      std::uint64_t by = 0;
+      CHECK(keys.verify(Algorithm::RS256, {}, input, signature, now, &by) == Verdict::Verified);
+      return by;
+    };
+    const auto of_pem = keys_of_pem(rsa.public_pem());
+    const auto of_jwk = keys_of_jwks(rsa.jwk(R"(,"kid":"1","alg":"RS256")"));
+    CHECK(verified_by(of_pem) != 0);
+    CHECK(verified_by(of_pem) == verified_by(of_jwk));
+    CHECK(of_jwk.owns(verified_by(of_pem)));
+    CHECK_FALSE(keys_of_pem(tests::other_rsa_key().public_pem()).owns(verified_by(of_pem)));
+    KeySet lent;
+    lent.add_keys_of(of_pem);
+    CHECK(verified_by(lent) == 0);
+    CHECK_FALSE(lent.owns(verified_by(of_pem)));
+    REQUIRE(lent.add_pem(rsa.public_pem(), all));
+    CHECK(lent.owns(verified_by(of_pem)));
+  }
+
+  TEST_CASE("two secrets are two keys") {
+    KeySet keys, others;
+    REQUIRE(keys.add_secret(tests::secret, all));
+    REQUIRE(others.add_secret("another secret, of more than 32 octets", all));
+    const auto input = tests::signing_input(R"({"alg":"HS256"})", "{}");
+    std::uint64_t by = 0;
+    CHECK(keys.verify(Algorithm::HS256, {}, input,
+                      tests::hmac(Algorithm::HS256, tests::secret, input), now,
+                      &by) == Verdict::Verified);
+    CHECK(keys.owns(by));
+    CHECK_FALSE(others.owns(by));
+  }
+}
+
 TEST_SUITE("Algorithms") {
   TEST_CASE("each has the name that it is parsed from") {
     for (const Algorithm algorithm : all) {

@@ -18,7 +18,9 @@ class RoomMember final : public gateway::Rooms::Member {
   std::vector<std::string> take_heard() { return std::exchange(heard, {}); }
 
  private:
-  void deliver(const proxy::SharedOctets& frame) override { heard.push_back(*frame); }
+  void deliver(std::string_view, const proxy::SharedOctets& frame) override {
+    heard.push_back(*frame);
+  }
   void on_joined(std::string_view key, bool confirmed) override {
     heard.push_back((confirmed ? "joined " : "refused ") + std::string(key));
     when_told();

@@ -127,6 +127,7 @@ Outcome read_with_ours(std::string_view input, std::size_t step) {
 struct OpenGate final : proxy::Relay::Gate {
   proxy::Verdict admit(const proxy::FrameHeader&) override { return {}; }
   bool admit_all(const proxy::Tally&) override { return true; }
+  bool hears_backend() override { return true; }
   proxy::Verdict judge(proxy::Relay::Side, const proxy::Message&) override { return {}; }
   void on_ending(proxy::Relay::Side, const proxy::Ending&, const proxy::Close&) override {}
   void on_client_gone() override {}

@@ -82,7 +82,8 @@ struct House {
   gateway::Rooms rooms{0, port, true};
   gateway::EnvelopeReader reader;
   gateway::Ledger ledger{1000};
-  const gateway::RoomServices services{rooms, reader, ledger};
+  auth::RuleOfRoom rule_of_room;
+  const gateway::RoomServices services{rooms, reader, ledger, rule_of_room};
 
   House() { exchange.add_worker(rooms); }
 };
@@ -93,13 +94,18 @@ class Client final : public gateway::Conversation::Host {
          std::string_view claims_json = "{}")
       : route_(route),
         subject_(subject),
-        conversation(*this, house.services, route, principal(subject, claims_json),
-                     std::move(path)) {}
+        path_(std::move(path)),
+        conversation(*this, house.services, route, principal(subject, claims_json), path_) {}
 
   Verdict say(std::string_view text) { return say(proxy::Opcode::Text, text); }
   Verdict say(proxy::Opcode opcode, std::string_view text) {
     auto padded = std::string(text) + std::string(proxy::message_padding_octets, '#');
     return conversation.from_client({opcode, std::string_view(padded).substr(0, text.size())});
+  }
+  std::size_t adopt(const gateway::Route& route, std::string_view claims_json = "{}") {
+    gateway::RouteCaptures captures;
+    route.path.matches(path_, captures);
+    return conversation.adopt(route, principal(subject_, claims_json), std::move(captures));
   }
   Verdict hear(std::string_view text) {
     auto padded = std::string(text) + std::string(proxy::message_padding_octets, '#');
@@ -143,6 +149,7 @@ class Client final : public gateway::Conversation::Host {
   proxy::MonotonicTime now() override { return time; }
   std::string_view subject() override { return subject_; }
   void tell(proxy::SharedOctets frame) override { octets_ += *frame; }
+  void deliver(std::string_view, const proxy::SharedOctets& frame) override { octets_ += *frame; }
   void tell_backend(proxy::SharedOctets frame) override {
     for (auto& each : read_frames(*frame)) {
       CHECK(each.masked);
@@ -184,6 +191,7 @@ class Client final : public gateway::Conversation::Host {
 
   const gateway::Route& route_;
   const std::string subject_;
+  const std::string path_;
   std::string octets_;
 
  public:
@@ -1020,6 +1028,94 @@ TEST_SUITE("messages of an existing protocol") {
     alice.say(R"({"op":"subscribe","channel":"public-1"})");
     CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Pass);
     CHECK(alice.say(R"({"op":"publish","channel":"public-1"})").kind == Kind::Hold);
+  }
+}
+
+TEST_SUITE("CONTRACT 5: rooms and another policy") {
+  // Only this room is left.
+  gateway::Route only(std::string_view room, gateway::Route route = make_route()) {
+    route.rooms->rules = {rule(room, everyone, everyone)};
+    return route;
+  }
+
+  TEST_CASE("a join that waits for its answer is refused where it may not be any more") {
+    House house;
+    const auto route = make_route();
+    Client alice{house, route, "alice"};
+    house.port.late = true;
+    CHECK(alice.say(R"({"type":"join","room":"public-1","id":1})").kind == Kind::Hold);
+    const auto other = only("public-2");
+    CHECK(alice.adopt(other) == 1);
+    CHECK(alice.told() ==
+          Strings{R"({"type":"error","code":"access_denied","message":"Access denied",)"
+                  R"("room":"public-1","id":1})"});
+    CHECK(alice.resumed == 1);
+    house.port.arrive();
+    CHECK(alice.say(R"({"type":"join","room":"public-1","id":1})").kind == Kind::Swallow);
+    CHECK(alice.told().empty());
+    CHECK(house.rooms.members("room:public-1") == 0);
+  }
+
+  TEST_CASE("a join that may go on waits on, and is answered once") {
+    House house;
+    const auto route = make_route();
+    Client alice{house, route, "alice"};
+    house.port.late = true;
+    alice.say(R"({"type":"join","room":"public-1"})");
+    const auto other = only("public-1");
+    CHECK(alice.adopt(other) == 0);
+    house.port.arrive();
+    CHECK(alice.told() == Strings{R"({"type":"joined","room":"public-1"})"});
+  }
+
+  TEST_CASE("where there is a backend it is told of a leave, and never of the join behind it") {
+    House house;
+    auto route = make_route();
+    route.backend = std::make_shared<gateway::BackendSettings>();
+    Client alice{house, route, "alice"};
+    house.port.late = true;
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Hold);
+    house.port.arrive();
+    const auto other = only("public-2", route);
+    CHECK(alice.adopt(other) == 1);
+    CHECK(alice.told_backend == Strings{R"({"type":"leave","room":"public-1"})"});
+    CHECK(alice.say(R"({"type":"join","room":"public-1"})").kind == Kind::Swallow);
+  }
+
+  TEST_CASE("what the claims say counts where the rules look at them from now on") {
+    House house;
+    const auto route = make_route();
+    Client alice{house, route, "alice"};
+    alice.say(R"({"type":"join","room":"public-1"})");
+    alice.told();
+    auto other = make_route();
+    auto of_plan = condition(auth::Condition::Kind::Equals);
+    of_plan.claim = "plan";
+    of_plan.values = {auth::Scalar("pro"s)};
+    other.rooms->rules = {rule("public-*", of_plan, of_plan)};
+    CHECK(alice.adopt(other, R"({"plan":"pro"})") == 0);
+    CHECK(alice.say(R"({"type":"message","room":"public-1","payload":1})").kind == Kind::Swallow);
+    CHECK(alice.told().size() == 1);
+    CHECK(alice.adopt(other, R"({"plan":"free"})") == 1);
+    CHECK(alice.told() == Strings{R"({"type":"left","room":"public-1","reason":"policy"})"});
+  }
+
+  TEST_CASE("in a protocol that is not the gateway's a room that is lost falls silent") {
+    House house;
+    auto route = make_route();
+    route.backend = std::make_shared<gateway::BackendSettings>();
+    auto& dialect = route.rooms->json.emplace();
+    dialect.action = *gateway::parse_json_path("/op");
+    dialect.room = *gateway::parse_json_path("/channel");
+    dialect.join = {"subscribe"};
+    Client alice{house, route, "alice"};
+    alice.say(R"({"op":"subscribe","channel":"public-1"})");
+    CHECK(alice.hear(R"({"op":"say","channel":"public-1"})").kind == Kind::Pass);
+    const auto other = only("public-2", route);
+    CHECK(alice.adopt(other) == 1);
+    CHECK(alice.told().empty());
+    CHECK(alice.told_backend.empty());
+    CHECK(alice.hear(R"({"op":"say","channel":"public-1"})").kind == Kind::Swallow);
   }
 }
 

@@ -305,4 +305,81 @@ TEST_SUITE("OpenID Connect Discovery 1.0: an issuer's keys") {
     REQUIRE(test.fetcher.under_way() == 1);
     CHECK(test.fetcher.oldest().url.text == "http://127.0.0.1:9000/jwks");
   }
+
+  TEST_CASE("go on where another policy fetches them from the same place") {
+    Fixture test;
+    test.fetcher.answer(rsa_set("1"), "\"v1\"", 100s);
+    test.policy = policy_with(by_url);
+    const auto news = test.keys.adopt(authenticators_of(*test.policy));
+    REQUIRE(news.size() == 1);
+    CHECK(news[0].authenticator == test.users());
+    CHECK(news[0].complete);
+    CHECK(news[0].keys->names(Algorithm::RS256, "1"));
+    CHECK(test.fetcher.under_way() == 0);
+    CHECK(test.status().fetches == 1);
+    test.pass(90s);
+    REQUIRE(test.fetcher.under_way() == 1);
+    CHECK(test.fetcher.oldest().etag == "\"v1\"");
+    test.fetcher.answer(rsa_set("2"));
+    CHECK(test.knows("2"));
+  }
+
+  TEST_CASE("that are under way under one policy come to the next") {
+    Fixture test;
+    test.policy = policy_with(by_url);
+    const auto news = test.keys.adopt(authenticators_of(*test.policy));
+    CHECK_FALSE(news.at(0).complete);
+    CHECK(news.at(0).fetching);
+    test.fetcher.answer(rsa_set("1"));
+    CHECK(test.knows("1"));
+  }
+
+  TEST_CASE("of another place are fetched at once, and those of the one before are not asked for") {
+    Fixture test;
+    test.fetcher.answer(rsa_set("1"), {}, 100s);
+    test.policy =
+        policy_with("issuer: any, keys: [ { jwks_url: https://other.example.com/keys } ]");
+    const auto before = test.news;
+    const auto news = test.keys.adopt(authenticators_of(*test.policy));
+    CHECK_FALSE(news.at(0).complete);
+    CHECK_FALSE(news.at(0).keys->names(Algorithm::RS256, "1"));
+    REQUIRE(test.fetcher.under_way() == 1);
+    CHECK(test.fetcher.oldest().url.text == "https://other.example.com/keys");
+    test.fetcher.answer(rsa_set("2"));
+    CHECK(test.knows("2"));
+    CHECK(test.news == before + 1);
+    CHECK(test.keys.status().size() == 1);
+  }
+
+  TEST_CASE("are chosen anew where the next policy allows other algorithms") {
+    Fixture test;
+    test.fetcher.answer(tests::jwk_set(tests::rsa_key().jwk(R"(,"kid":"1")") + "," +
+                                       tests::ec_key(Algorithm::ES256).jwk(R"(,"kid":"2")")));
+    auto loaded = parse_policy(
+        "policy.yaml",
+        "version: 1\nlisten: [ { address: 127.0.0.1:8080 } ]\n"
+        "authenticators: { users: { jwt: { audience: any, algorithms: [ES256], issuer: any, "
+        "keys: [ { jwks_url: https://id.example.com/keys } ] } } }\n"
+        "routes: [ { path: /chat, authenticate: [users] } ]\n",
+        [](const std::string&) { return std::nullopt; });
+    REQUIRE(loaded);
+    const auto news = test.keys.adopt(authenticators_of(*loaded->policy));
+    CHECK(news.at(0).keys->names(Algorithm::ES256, "2"));
+    CHECK_FALSE(news.at(0).keys->names(Algorithm::RS256, "1"));
+    CHECK(test.status().keys == 1);
+  }
+
+  TEST_CASE("are not looked for on behalf of an authenticator that is gone") {
+    Fixture test;
+    test.fetcher.answer(rsa_set("1"), {}, 100s);
+    const auto gone = test.users();
+    test.policy = policy_with(by_url);
+    test.keys.adopt(authenticators_of(*test.policy));
+    const auto before = test.news;
+    test.keys.look_for_unknown_key(gone);
+    CHECK(test.fetcher.under_way() == 0);
+    CHECK(test.news == before);
+    test.keys.look_for_unknown_key(test.users());
+    CHECK(test.fetcher.under_way() == 1);
+  }
 }

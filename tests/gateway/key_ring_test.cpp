@@ -175,4 +175,18 @@ TEST_SUITE("Waiting for a key") {
     CHECK(turns >= 10);
     for (const Client& client : crowd) CHECK(client.woken == 1);
   }
+
+  TEST_CASE("under another policy all who wait are woken, to ask by its authenticators") {
+    Fixture test;
+    test.ring.learn(test.news(test.users));
+    Client client(test.ring);
+    CHECK(client.wait_for(test.users));
+    const auto again = authenticator("users");
+    test.ring.adopt({test.news(again)});
+    CHECK(client.woken == 1);
+    CHECK_FALSE(client.wait_for(test.users));
+    CHECK(client.wait_for(again));
+    test.ring.learn(test.news(again));
+    CHECK(client.woken == 2);
+  }
 }

@@ -61,6 +61,17 @@ TEST_SUITE("open connections") {
     CHECK(ledger.accept());
   }
 
+  TEST_CASE("another maximum holds for who comes next, and who is there stays") {
+    Ledger ledger(2);
+    const auto first = ledger.accept();
+    const auto second = ledger.accept();
+    ledger.set_connections_max(1);
+    CHECK_FALSE(ledger.accept());
+    CHECK(ledger.open() == 2);
+    ledger.set_connections_max(3);
+    CHECK(ledger.accept());
+  }
+
   TEST_CASE("one is admitting until it is established, once") {
     Ledger ledger(10);
     auto first = ledger.accept();

@@ -60,6 +60,19 @@ std::size_t number_after(std::string_view line, std::string_view name) {
 }  // namespace
 
 TEST_SUITE("the process log") {
+  TEST_CASE("another level and format hold for the lines from then on") {
+    CapturedLog captured(LogLevel::Info);
+    captured.log().write(LogLevel::Info, "first");
+    captured.log().set(LogLevel::Warn, LogFormat::Text);
+    captured.log().write(LogLevel::Info, "second");
+    captured.log().write(LogLevel::Warn, "third");
+    const auto lines = captured.lines();
+    REQUIRE(lines.size() == 2);
+    CHECK(lines[0].contains("\"event\":\"first\""));
+    CHECK(lines[1].contains("third"));
+    CHECK_FALSE(lines[1].contains("\"event\""));
+  }
+
   TEST_CASE("lines are there when the log has ended, in their order") {
     CapturedLog captured;
     for (int i = 0; i < 1'000; ++i) captured.log().write(LogLevel::Info, "e", {{"i", i}});

@@ -22,19 +22,18 @@ using namespace gateway;
 namespace {
 
 struct Worker {
-  Worker(unsigned index, Audit& audit, Exchange& exchange, const Policy& policy)
-      : counters(policy.routes.size()), refusals(audit), rooms(index, exchange) {
-    for (const auto& [name, backend] : policy.backends) {
-      std::vector<proxy::Server> made(backend->servers.size());
-      servers.emplace(backend.get(), proxy::Servers(made, 0));
-    }
+  Worker(unsigned index, Audit& audit, Exchange& exchange, Ledger& ledger, const Policy& policy)
+      : refusals(audit),
+        rooms(index, exchange),
+        served(serve_policy(std::shared_ptr<const Policy>(std::shared_ptr<void>(), &policy), index,
+                            ledger, nullptr)) {
     exchange.add_worker(rooms);
   }
 
   WorkerCounters counters;
   RefusalSampler refusals;
   Rooms rooms;
-  std::map<const BackendSettings*, proxy::Servers> servers;
+  std::shared_ptr<const ServedPolicy> served;
   proxy::LatencyHistogram iterations;
 };
 
@@ -61,7 +60,7 @@ struct Fixture {
     chat->servers[2].text = "ws://a:1";
     backend = chat.get();
     policy.backends["chat"] = std::move(chat);
-    for (unsigned i = 0; i < 2; ++i) workers.emplace_back(i, audit, exchange, policy);
+    for (unsigned i = 0; i < 2; ++i) workers.emplace_back(i, audit, exchange, ledger, policy);
   }
 
   std::string text() {
@@ -75,7 +74,7 @@ struct Fixture {
     instance.key_sets = key_sets;
     for (const auto& worker : workers) {
       instance.workers.push_back(
-          {worker.counters, worker.refusals, worker.rooms, worker.servers, worker.iterations});
+          {worker.counters, worker.refusals, worker.rooms, *worker.served, worker.iterations});
     }
     return metrics_text(instance);
   }
@@ -142,15 +141,16 @@ TEST_SUITE("metrics") {
 
   TEST_CASE("what workers count is added up") {
     Fixture f;
-    auto& first = f.workers[0].counters;
     auto& second = f.workers[1].counters;
-    for (auto* counters : {&first, &second}) {
-      counters->routes[0].opened.add(3);
-      counters->routes[0].open.add(2);
-      counters->routes[0].from_client.messages.add(10);
-      counters->routes[0].from_client.octets.add(1'000);
-      counters->routes[0].from_backend.messages.add(20);
-      counters->routes[0].from_backend.octets.add(2'000);
+    for (auto& worker : f.workers) {
+      auto* counters = &worker.counters;
+      auto* route = worker.served->routes[0].counters.get();
+      route->opened.add(3);
+      route->open.add(2);
+      route->from_client.messages.add(10);
+      route->from_client.octets.add(1'000);
+      route->from_backend.messages.add(20);
+      route->from_backend.octets.add(2'000);
       counters->handshakes.observe(2ms);
     }
     second.slow_clients.add();
@@ -177,7 +177,8 @@ TEST_SUITE("metrics") {
     routes.push_back(route_at("/chat", {"a.test"}));
     routes.push_back(route_at("/chat"));
     Fixture f(std::move(routes));
-    for (std::size_t i = 0; i < 4; ++i) f.workers[0].counters.routes[i].opened.add(1u << i);
+    for (std::size_t i = 0; i < 4; ++i)
+      f.workers[0].served->routes[i].counters->opened.add(1u << i);
     CHECK(f.says("gatehouse_opened_connections_total{route=\"/chat\",host=\"a.test\"} 5"));
     CHECK(f.says("gatehouse_opened_connections_total{route=\"/chat\",host=\"c.test\"} 2"));
     CHECK(f.says("gatehouse_opened_connections_total{route=\"/chat\"} 8"));
@@ -259,8 +260,8 @@ TEST_SUITE("metrics") {
   TEST_CASE("a backend's servers are counted by how attempts ended, one that is named twice once") {
     using Outcome = proxy::Servers::Outcome;
     Fixture f;
-    auto& servers = f.workers[0].servers.find(f.backend)->second;
-    auto& of_other = f.workers[1].servers.find(f.backend)->second;
+    auto& servers = f.workers[0].served->servers_of(*f.backend);
+    auto& of_other = f.workers[1].served->servers_of(*f.backend);
     servers.record(0, Outcome::Upgraded, f.now);
     servers.record(2, Outcome::Upgraded, f.now);
     servers.record(1, Outcome::Unreachable, f.now);

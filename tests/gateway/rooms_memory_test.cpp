@@ -47,7 +47,7 @@ namespace {
 using namespace gateway;
 
 struct Silent final : Rooms::Member {
-  void deliver(const proxy::SharedOctets&) override {}
+  void deliver(std::string_view, const proxy::SharedOctets&) override {}
   void on_joined(std::string_view, bool) override {}
   void on_starved(std::string_view) override {}
   void on_unpublished(std::string_view, std::string_view) override {}
@@ -85,6 +85,7 @@ void come_and_go(Rooms& rooms, std::size_t count, std::size_t rooms_each, std::s
 struct Idle final : proxy::Relay::Gate {
   proxy::Verdict admit(const proxy::FrameHeader&) override { return {}; }
   bool admit_all(const proxy::Tally&) override { return true; }
+  bool hears_backend() override { return true; }
   proxy::Verdict judge(proxy::Relay::Side, const proxy::Message&) override { return {}; }
   void on_ending(proxy::Relay::Side, const proxy::Ending&, const proxy::Close&) override {}
   void on_client_gone() override {}

@@ -91,7 +91,7 @@ class Somebody final : public Rooms::Member {
   void check_complete() const;
 
  private:
-  void deliver(const proxy::SharedOctets& frame) override;
+  void deliver(std::string_view, const proxy::SharedOctets& frame) override;
   void on_joined(std::string_view key, bool confirmed) override;
   void on_starved(std::string_view key) override;
   void on_unpublished(std::string_view, std::string_view) override { FAIL("there is no bus"); }
@@ -179,7 +179,7 @@ void Somebody::on_in(const std::string& key) {
       .joined = true, .next = 0, .heard_any = false, .promised = world_.sequence.rooms[key].size()};
 }
 
-void Somebody::deliver(const proxy::SharedOctets& frame) {
+void Somebody::deliver(std::string_view, const proxy::SharedOctets& frame) {
   const std::string key = frame->substr(0, frame->find('#'));
   const auto found = stays.find(key);
   REQUIRE(found != stays.end());

@@ -91,7 +91,7 @@ class Somebody final : public Rooms::Member {
   }
 
  private:
-  void deliver(const proxy::SharedOctets& frame) override {
+  void deliver(std::string_view, const proxy::SharedOctets& frame) override {
     for (std::size_t room = 0; room < room_count; ++room) {
       if (!frame->starts_with(key(room))) continue;
       REQUIRE(in_[room]);
@@ -129,7 +129,7 @@ class Ending final : public Rooms::Member {
   explicit Ending(proxy::Loop& loop) : loop_(loop) {}
 
  private:
-  void deliver(const proxy::SharedOctets&) override {
+  void deliver(std::string_view, const proxy::SharedOctets&) override {
     if (++heard_ == worker_count) loop_.stop();
   }
   void on_joined(std::string_view, bool confirmed) override { CHECK(confirmed); }

@@ -8,6 +8,7 @@
 
 #include <doctest/doctest.h>
 
+#include "auth/fingerprint.h"
 #include "auth/issue.h"
 #include "auth/single_use.h"
 #include "gateway/exchange.h"
@@ -27,7 +28,7 @@ constexpr proxy::WallTime begin{std::chrono::seconds(1'700'000'000)};
 
 constexpr const char* secret = "the secret of the tests, 32 octets";
 
-std::shared_ptr<const gateway::Authenticator> users(bool once) {
+std::shared_ptr<const gateway::Authenticator> users(const char* of = secret, bool once = false) {
   auth::TokenRules rules;
   rules.authenticator = "users";
   rules.issuer = "https://id.example/";
@@ -35,7 +36,7 @@ std::shared_ptr<const gateway::Authenticator> users(bool once) {
   rules.leeway = 0ms;
   rules.once = once;
   auth::KeySet keys;
-  REQUIRE(keys.add_secret(secret, rules.algorithms, {}));
+  REQUIRE(keys.add_secret(of, rules.algorithms, {}));
   auto made = std::make_shared<gateway::Authenticator>();
   made->name = "users";
   made->verifier = std::make_shared<const auth::TokenVerifier>(
@@ -99,12 +100,12 @@ class Fixture final : public gateway::Session::Host {
     route.connection_limits.octets = {limits.octets_per_second, limits.octets_per_second};
     route.connection_limits.on_exceed = limits.on_exceed;
     route.key = "0123456789abcdef";
-    route.index = 5;
+    route.id = 5;
     route.subject_limits.messages = {limits.shared_per_second, 100};
     route.subject_limits.scope = gateway::Scope::Global;
     ledger_.set_sharing(true);
     route.lifetime = limits.lifetime;
-    route.authenticate = {users(limits.once)};
+    route.authenticate = {users(secret, limits.once)};
     depositing_.join(deposits_);
     settings_.client.reader.message_octets_max = 1'000;
     settings_.client.ping_interval = settings_.backend.ping_interval = 1'000h;
@@ -115,7 +116,11 @@ class Fixture final : public gateway::Session::Host {
     }
 
     gateway::AdmittedClient admitted;
-    admitted.policy = policy_;
+    served_policy_->policy = policy_;
+    served_policy_->routes.push_back({settings_, std::make_shared<gateway::RouteCounters>()});
+    served_ = served_policy_;
+    admitted.served = served_;
+    admitted.asked = asked_.keep({"chat.example", "/chat", std::nullopt, false});
     admitted.identity.id.fill('7');
     admitted.identity.route = &route;
     admitted.identity.subject = "alice";
@@ -131,11 +136,12 @@ class Fixture final : public gateway::Session::Host {
       admitted.principal.issuer = "https://id.example/";
     }
     admitted.principal.good_until = good_until;
+    admitted.principal.key = auth::fingerprint_of(secret);
     admitted.holdings.connection = ledger_.accept();
     admitted.client = std::make_unique<FakeTransport>(client);
     if (!limits.rooms) admitted.backend = std::make_unique<FakeTransport>(backend);
     gateway::Session::Host& host = *this;
-    session_ = std::make_unique<gateway::Session>(host, std::move(admitted), settings_);
+    session_ = std::make_unique<gateway::Session>(host, std::move(admitted));
     session_->start(limits.early, {});
   }
 
@@ -168,6 +174,26 @@ class Fixture final : public gateway::Session::Host {
   }
   std::size_t uses_asked() const { return deposits_.asked.size(); }
   void end_session() { session_.reset(); }
+  // Another policy is in force, with what `change` makes of the one so far.
+  template <typename Change>
+  void reload(Change change) {
+    policy_ = std::make_shared<gateway::Policy>(*policy_);
+    change(*policy_);
+    auto served = std::make_shared<gateway::ServedPolicy>(*served_policy_);
+    served->policy = policy_;
+    served_ = std::move(served);
+    rule_of_room_.forget();
+  }
+  template <typename Change>
+  void reload_route(Change change) {
+    reload([&](gateway::Policy& policy) { change(policy.routes[0]); });
+  }
+
+  void publish(std::string_view room, std::string_view text) {
+    CHECK(rooms_.publish("room:" + std::string(room), proxy::share(unmasked(0x81, text))));
+  }
+
+  gateway::RouteCounters& route() { return *served_policy_->routes[0].counters; }
 
   proxy::Timers& timers() override { return timers_; }
   proxy::FlushList& flushes() override { return flushes_; }
@@ -181,6 +207,8 @@ class Fixture final : public gateway::Session::Host {
   }
   gateway::Depositing& depositing() override { return depositing_; }
   const gateway::RoomServices& room_services() override { return room_services_; }
+  const std::shared_ptr<const gateway::ServedPolicy>& served() override { return served_; }
+  gateway::AdoptionTally& adoptions() override { return adopted; }
   void retire(gateway::Session&) override { retired = true; }
 
   gateway::Session& session() { return *session_; }
@@ -228,17 +256,19 @@ class Fixture final : public gateway::Session::Host {
   std::shared_ptr<Peer> backend = std::make_shared<Peer>();
   bool retired = false;
   ScriptedSessionStore sessions;
+  gateway::AdoptionTally adopted;
   gateway::Revocations revoked;  // loaded, as where there is no Redis
 
  private:
   CapturedLog captured_;
   gateway::Audit audit_{captured_.log()};
   gateway::RefusalSampler refusals_{audit_};
-  gateway::WorkerCounters counters_{6};
+  gateway::WorkerCounters counters_;
   gateway::Ledger ledger_{10};
   gateway::Exchange exchange_;
   gateway::Rooms rooms_{0, exchange_};
   gateway::EnvelopeReader reader_;
+  auth::RuleOfRoom rule_of_room_;
   struct Permits final : gateway::PermitsPort {
     std::vector<gateway::PermitsWanted> asked;
     bool post(gateway::PermitsWanted wanted) override {
@@ -255,11 +285,15 @@ class Fixture final : public gateway::Session::Host {
   } deposits_;
   gateway::Depositing depositing_{0};
   const gateway::RoomServices room_services_{rooms_, reader_, ledger_, &permits_};
+  const gateway::RoomServices room_services_{rooms_, reader_, ledger_, rule_of_room_, &permits_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};
   gateway::KeyRing key_ring_{timers_, [](const auto&) {}};
   proxy::RelaySettings settings_;
   std::shared_ptr<gateway::Policy> policy_ = std::make_shared<gateway::Policy>();
+  std::shared_ptr<gateway::ServedPolicy> served_policy_ = std::make_shared<gateway::ServedPolicy>();
+  std::shared_ptr<const gateway::ServedPolicy> served_;
+  gateway::AskedTable asked_;
   std::unique_ptr<gateway::Session> session_;
 };
 
@@ -895,7 +929,7 @@ TEST_SUITE("what a session counts") {
 
   TEST_CASE("it is open on its route until its client is gone, whatever its backend does") {
     Fixture f;
-    const auto& route = f.counters().routes[5];
+    const auto& route = f.route();
     CHECK(route.opened.value() == 1);
     CHECK(route.open.value() == 1);
     f.backend->send(unmasked(0x88, close_body(4000)));
@@ -1013,6 +1047,112 @@ TEST_SUITE("A session of who is logged in to the application") {
     CHECK(f.told() == std::vector<std::string>{
                           R"({"type":"error","code":"invalid_token","message":"Invalid token"})"});
     CHECK(f.session().open());
+  }
+}
+
+TEST_SUITE("CONTRACT 5: a session and another policy") {
+  TEST_CASE("the next message is judged by it") {
+    Fixture f;
+    f.client->send(masked(0x81, "a") + masked(0x81, "b"));
+    f.reload_route([](gateway::Route& route) {
+      route.connection_limits.messages = {0.001, 1};
+      route.connection_limits.on_exceed = gateway::OnExceed::Close;
+    });
+    f.client->send(masked(0x81, "c") + masked(0x81, "d"));
+    CHECK(f.messages_at_backend() == std::vector<std::string>{"a", "b", "c"});
+    CHECK(f.code_at_client() == 1008);
+    CHECK(f.adopted.asked == 1);
+    CHECK(f.adopted.closed == 0);
+  }
+
+  TEST_CASE("who has no place in it is closed before anything passes, by what comes first") {
+    const auto gone = [](gateway::Policy& policy) { policy.routes.clear(); };
+    for (const bool asked : {false, true}) {
+      Fixture f;
+      f.reload(gone);
+      asked ? f.session().follow_policy() : f.client->send(masked(0x81, "a") + masked(0x81, "b"));
+      CHECK(f.messages_at_backend().empty());
+      CHECK(f.code_at_client() == 4403);
+      CHECK(f.adopted.asked == 1);
+      CHECK(f.adopted.closed == 1);
+      CHECK(f.lines("connection_closed").at(0).contains(R"("reason":"route_gone")"));
+    }
+  }
+
+  TEST_CASE("nor does it hear its backend any more") {
+    Fixture f;
+    f.backend->send(unmasked(0x81, "before"));
+    CHECK(f.told() == std::vector<std::string>{"before"});
+    f.reload([](gateway::Policy& policy) { policy.routes.clear(); });
+    f.backend->send(unmasked(0x81, "a") + unmasked(0x81, "b"));
+    CHECK(f.told().empty());
+    f.session().follow_policy();
+    CHECK(f.code_at_client() == 4403);
+  }
+
+  TEST_CASE("who has one stays, and is asked once") {
+    Fixture f;
+    f.reload_route([](gateway::Route& route) { route.authenticate = {users()}; });
+    f.session().follow_policy();
+    f.session().follow_policy();
+    f.client->send(masked(0x81, "a"));
+    f.backend->send(unmasked(0x81, "b"));
+    CHECK(f.messages_at_backend() == std::vector<std::string>{"a"});
+    CHECK(f.told() == std::vector<std::string>{"b"});
+    CHECK(f.adopted.asked == 1);
+    CHECK(f.route().open.value() == 1);
+  }
+
+  TEST_CASE("whose key is gone is closed with 4401") {
+    Fixture f;
+    f.reload_route([](gateway::Route& route) {
+      route.authenticate = {users("another secret, and 32 octets too")};
+    });
+    f.session().follow_policy();
+    CHECK(f.code_at_client() == 4401);
+  }
+
+  TEST_CASE("a token ends by the new policy's grace, and a session by its length") {
+    Fixture f({}, after(10s));
+    f.reload_route([](gateway::Route& route) { route.lifetime.grace = 5s; });
+    f.session().follow_policy();
+    f.pass(12s);
+    CHECK(f.session().open());
+    f.reload_route([](gateway::Route& route) { route.lifetime.session_max = 13s; });
+    f.session().follow_policy();
+    f.pass(1s);
+    CHECK(f.code_at_client() == 4401);
+    CHECK(f.lines("connection_closed").at(0).contains(R"("reason":"session_ended")"));
+  }
+
+  TEST_CASE("who loses a room hears nothing of it any more, and is told so when it is asked") {
+    Fixture f({.rooms = true});
+    f.client->send(masked(0x81, R"({"type":"join","room":"a"})") +
+                   masked(0x81, R"({"type":"join","room":"b"})"));
+    CHECK(f.told().size() == 2);
+    f.reload_route([](gateway::Route& route) {
+      route.rooms->rules[0].match = *auth::RoomPattern::parse("b");
+    });
+    f.publish("a", "not any more");
+    f.publish("b", "still");
+    CHECK(f.told() == std::vector<std::string>{"still"});
+    f.session().follow_policy();
+    CHECK(f.told() == std::vector<std::string>{R"({"type":"left","room":"a","reason":"policy"})"});
+    CHECK(f.members("room:a") == 0);
+    CHECK(f.members("room:b") == 1);
+    CHECK(f.adopted.rooms_left == 1);
+  }
+
+  TEST_CASE("its message in a room that it loses is refused, and it is told of that first") {
+    Fixture f({.rooms = true});
+    f.client->send(masked(0x81, R"({"type":"join","room":"a"})"));
+    f.told();
+    f.reload_route([](gateway::Route& route) { route.rooms->rules.clear(); });
+    f.client->send(masked(0x81, R"({"type":"message","room":"a","payload":1})"));
+    const auto told = f.told();
+    REQUIRE(told.size() == 2);
+    CHECK(told[0] == R"({"type":"left","room":"a","reason":"policy"})");
+    CHECK(told[1].contains("access_denied"));
   }
 }
 

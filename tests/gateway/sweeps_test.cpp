@@ -26,18 +26,21 @@ struct Fixture : Session::Host {
   tests::CapturedLog captured;
   Audit log{captured.log()};
   RefusalSampler sampler{log};
-  WorkerCounters counted{1};
+  WorkerCounters counted;
   Ledger ledger{100'000};
   Exchange exchange;
   Rooms rooms{0, exchange};
   EnvelopeReader reader;
-  const RoomServices services{rooms, reader, ledger};
+  auth::RuleOfRoom rule_of_room;
+  const RoomServices services{rooms, reader, ledger, rule_of_room};
   proxy::FlushList flush_list;
   proxy::Timers clock{proxy::Instant{{}, begin}};
   KeyRing keys{clock, [](const auto&) {}};
   tests::ScriptedSessionStore login_sessions;
-  proxy::RelaySettings settings;
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
+  std::shared_ptr<const ServedPolicy> served_policy;
+  AskedTable asked;
+  AdoptionTally adopted;
   Revocations revoked;
   std::vector<std::shared_ptr<tests::Peer>> clients;
   std::vector<std::unique_ptr<Session>> sessions;
@@ -47,7 +50,7 @@ struct Fixture : Session::Host {
     policy->routes.resize(1);
     policy->routes[0].path = *PathPattern::parse("/chat");
     policy->routes[0].rooms.emplace();
-    settings.client.whole_messages = true;
+    served_policy = serve_policy(policy, 0, ledger, nullptr);
   }
 
   proxy::Timers& timers() override { return clock; }
@@ -59,6 +62,8 @@ struct Fixture : Session::Host {
   KeyRing& key_ring() override { return keys; }
   SessionStore& session_store(const SessionSettings&) override { return login_sessions; }
   const RoomServices& room_services() override { return services; }
+  const std::shared_ptr<const ServedPolicy>& served() override { return served_policy; }
+  AdoptionTally& adoptions() override { return adopted; }
   void retire(Session&) override {}
 
   static ConnectionId nth_id(std::size_t n) {
@@ -68,7 +73,8 @@ struct Fixture : Session::Host {
   void open(std::string subject, std::optional<auth::WallTime> issued_at = now,
             std::string token_id = {}) {
     AdmittedClient admitted;
-    admitted.policy = policy;
+    admitted.served = served_policy;
+    admitted.asked = asked.keep({"", "/chat", std::nullopt, false});
     admitted.identity.id = nth_id(clients.size());
     admitted.identity.route = &policy->routes[0];
     admitted.identity.subject = admitted.principal.subject = std::move(subject);
@@ -78,7 +84,7 @@ struct Fixture : Session::Host {
     admitted.client =
         std::make_unique<tests::FakeTransport>(clients.emplace_back(new tests::Peer()));
     Session::Host& host = *this;
-    sessions.push_back(std::make_unique<Session>(host, std::move(admitted), settings));
+    sessions.push_back(std::make_unique<Session>(host, std::move(admitted)));
     sessions.back()->start({}, {});
   }
 

@@ -32,6 +32,7 @@ struct Gate final : proxy::Relay::Gate {
   int told = 0;
   bool client_gone = false;
   bool gone = false;
+  bool hears = true;
 
   // Of messages, where the settings say that they are read whole.
   std::function<proxy::Verdict(Side, std::string_view)> judgement = [](auto...) {
@@ -52,6 +53,7 @@ struct Gate final : proxy::Relay::Gate {
     asked_at_once = messages;
     return all_pass;
   }
+  bool hears_backend() override { return hears; }
   void on_ending(Side side, const proxy::Ending& ending, const proxy::Close& close) override {
     CHECK_FALSE(end);
     first = side;

@@ -523,6 +523,34 @@ TEST_SUITE("RFC 6455 section 7: the closing handshake") {
     pass(1s);
     CHECK(client->dropped);
   }
+
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "a client that may not hear its backend gets none of its messages") {
+    backend->send(unmasked(0x81, "a"));
+    gate.hears = false;
+    backend->send(unmasked(0x81, "b") + unmasked(0x01, "c"));
+    backend->send(unmasked(0x80, "d"));
+    gate.hears = true;
+    backend->send(unmasked(0x81, "e") + unmasked(0x81, "f"));
+    const auto frames = at_client();
+    REQUIRE(frames.size() == 3);
+    CHECK(frames[0].payload == "a");
+    CHECK(frames[1].payload == "e");
+    CHECK(frames[2].payload == "f");
+  }
+
+  TEST_CASE_FIXTURE(RelayFixture, "other settings hold from the next message on") {
+    auto narrow = settings;
+    narrow.client.reader.message_octets_max = 3;
+    client->send(masked(0x81, "long enough"));
+    relay.adopt(narrow);
+    client->send(masked(0x81, "abc"));
+    CHECK(at_backend().size() == 2);
+    client->send(masked(0x81, "abcd"));
+    REQUIRE(gate.end);
+    CHECK(static_cast<int>(gate.end->close.code) == 1009);
+    relay.adopt(settings);  // which outlive it
+  }
 }
 
 }  // namespace tests

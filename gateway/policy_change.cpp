@@ -1,0 +1,66 @@
+#include "gateway/policy_change.h"
+
+#include <algorithm>
+#include <functional>
+#include <string_view>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace gateway {
+
+namespace {
+
+bool same(const std::optional<RedisSettings>& a, const std::optional<RedisSettings>& b) {
+  if (!a || !b) return !a && !b;
+  return a->server == b->server && a->prefix == b->prefix && a->timeout == b->timeout &&
+         a->when_down == b->when_down;
+}
+
+// The value that is running takes the place of the other.
+template <typename T, typename Same>
+void keep(T& value, const T& running, Same is_same, std::string_view name, const std::string& file,
+          std::vector<PolicyError>& warnings) {
+  if (is_same(value, running)) return;
+  value = running;
+  warnings.push_back(
+      {file, 0, 0, fmt::format("'{}' is another one; it takes effect at a restart", name)});
+}
+
+std::vector<PolicyError> faults_of(const Policy& policy) {
+  std::vector<PolicyError> faults;
+  const auto shared = [](const Route& route) {
+    return route.subject_limits.scope == Scope::Global;
+  };
+  if (!policy.redis && std::ranges::any_of(policy.routes, shared)) {
+    faults.push_back(
+        {policy.file, 0, 0, "'scope: global' needs 'redis', which takes effect at a restart only"});
+  }
+  // Its address may be another one than the file says now.
+  if (policy.admin_token.empty() && !policy.admin.ip.loopback()) {
+    faults.push_back(
+        {policy.file, 0, 0,
+         fmt::format("the admin listener stays on {} until a restart, which is not loopback: "
+                     "'admin.token' is mandatory",
+                     policy.admin.to_string())});
+  }
+  return faults;
+}
+
+}  // namespace
+
+std::expected<LoadedPolicy, std::vector<PolicyError>> change_policy(const Policy& running,
+                                                                    LoadedPolicy loaded) {
+  auto policy = std::make_shared<Policy>(*loaded.policy);
+  auto& warnings = loaded.warnings;
+  constexpr std::equal_to<> equal{};
+  keep(policy->listen, running.listen, equal, "listen", policy->file, warnings);
+  keep(policy->workers, running.workers, equal, "workers", policy->file, warnings);
+  keep(policy->admin, running.admin, equal, "admin.address", policy->file, warnings);
+  keep(policy->redis, running.redis, same, "redis", policy->file, warnings);
+  if (auto faults = faults_of(*policy); !faults.empty()) return std::unexpected(std::move(faults));
+  loaded.policy = std::move(policy);
+  return loaded;
+}
+
+}  // namespace gateway
