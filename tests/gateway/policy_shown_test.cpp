@@ -142,7 +142,8 @@ routes: [ { path: /, authenticate: [a], backend: chat } ]
     const auto policy = loaded(everything, auth::WallTime(1'000'000s));
     AdminApi api;
     const proxy::Timers timers({{}, proxy::WallTime(1'000'042s)});
-    add_policy_row(api, policy, timers, [] { return std::vector<KeySetStatus>(); });
+    add_policy_row(
+        api, [&] { return policy; }, timers, [] { return std::vector<KeySetStatus>(); });
     std::string json;
     api.find("GET", {"v1", "policy"}).row->handler({}, [&](const AdminAnswer& answer) {
       json = answer.content;
