@@ -132,7 +132,7 @@ void each_server(const Policy& policy, Tell tell) {
 
 std::string_view name_of(Servers::Outcome outcome) {
   constexpr std::array<std::string_view, Servers::outcomes> names{
-      "upgraded", "refused", "unreachable", "wrong", "too_slow"};
+      "upgraded", "refused", "unreachable", "insecure", "wrong", "too_slow"};
   return names[static_cast<std::size_t>(outcome)];
 }
 

@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 31> refusals{{
+constexpr std::array<RefusalRow, 36> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -38,12 +38,18 @@ constexpr std::array<RefusalRow, 31> refusals{{
     {429, "ip_connections"},
     {429, "subject_connections"},
     {502, "backend_unreachable"},
+    {502, "backend_insecure"},
     {502, "backend_wrong"},
     {504, "backend_too_slow"},
     {502, "backend_refused"},
     {0, "client_left"},
+    {0, "tls_failed"},
+    {0, "tls_too_slow"},
+    {0, "bad_proxy_header"},
+    {0, "proxy_header_too_slow"},
+    {0, "untrusted_proxy"},
 }};
-static_assert(refusals.size() == static_cast<std::size_t>(Refusal::ClientLeft) + 1);
+static_assert(refusals.size() == static_cast<std::size_t>(Refusal::UntrustedProxy) + 1);
 
 constexpr std::array<GoodbyeRow, 17> goodbyes{{
     {close_unauthorized, "token ended", "token_ended"},
@@ -237,6 +243,8 @@ Refusal refusal_of(proxy::UpgradeFailure::Kind failure) {
   switch (failure) {
     case proxy::UpgradeFailure::Kind::Unreachable:
       return Refusal::BackendUnreachable;
+    case proxy::UpgradeFailure::Kind::Insecure:
+      return Refusal::BackendInsecure;
     case proxy::UpgradeFailure::Kind::Wrong:
       return Refusal::BackendWrong;
     case proxy::UpgradeFailure::Kind::TooSlow:

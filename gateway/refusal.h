@@ -57,10 +57,16 @@ enum class Refusal : std::uint8_t {
   AddressConnections,
   SubjectConnections,
   BackendUnreachable,
+  BackendInsecure,  // its TLS handshake failed
   BackendWrong,
   BackendTooSlow,
   BackendRefused,  // answered with the backend's own status
   ClientLeft,      // before it was answered
+  TlsFailed,       // this and all below: there is nobody to answer in HTTP yet
+  TlsTooSlow,
+  BadProxyHeader,
+  ProxyHeaderTooSlow,
+  UntrustedProxy,  // a listener of the PROXY protocol, and a peer that may not speak for others
 };
 
 struct RefusalRow {

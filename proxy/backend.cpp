@@ -13,6 +13,8 @@ Servers::Outcome outcome_of(UpgradeFailure::Kind kind) {
   switch (kind) {
     case UpgradeFailure::Kind::Unreachable:
       return Servers::Outcome::Unreachable;
+    case UpgradeFailure::Kind::Insecure:
+      return Servers::Outcome::Insecure;
     case UpgradeFailure::Kind::Wrong:
       return Servers::Outcome::Wrong;
     case UpgradeFailure::Kind::TooSlow:
@@ -110,10 +112,19 @@ void BackendHandshake::try_next_address() {
   if (!transport_ || !key) return fail_soon(UpgradeFailure::Kind::Unreachable);
   key_ = std::move(*key);
   parser_.emplace(HeadParser::Kind::Response);
+  if (servers_[server_].tls) secure();
   transport_->observe(*this);
   transport_->set_reading(true);
   transport_->write(
       write_upgrade_request(servers_[server_].base + request_.target, request_.fields, key_));
+}
+
+void BackendHandshake::secure() {
+  const auto& server = servers_[server_];
+  auto tls = TlsTransport::connect(std::move(transport_), server.tls, server.name,
+                                   {loop_.timers(), loop_.plaintext_buffer()});
+  tls_ = tls.get();
+  transport_ = std::move(tls);
 }
 
 void BackendHandshake::record(Servers::Outcome outcome) {
@@ -121,9 +132,9 @@ void BackendHandshake::record(Servers::Outcome outcome) {
 }
 
 // The server is to blame: it is skipped for a while, and the next one gets its chance.
-void BackendHandshake::fail(UpgradeFailure::Kind kind) {
+void BackendHandshake::fail(UpgradeFailure::Kind kind, std::string_view reason) {
   record(outcome_of(kind));
-  failure_ = {kind, 0, server_};
+  failure_ = {kind, 0, server_, reason};
   deadline_.disarm();
   // Destroyed at once, not retired: what is still read from this server must not be heard any more.
   lookup_.reset();
@@ -139,6 +150,9 @@ void BackendHandshake::fail_soon(UpgradeFailure::Kind kind) {
 }
 
 void BackendHandshake::on_gone(TransportError error) {
+  if (error == TransportError::Insecure) {
+    return fail(UpgradeFailure::Kind::Insecure, tls_->failure());
+  }
   if (error != TransportError::Refused) return fail(UpgradeFailure::Kind::Wrong);
   if (addresses_.empty()) return fail(UpgradeFailure::Kind::Unreachable);
   try_next_address();

@@ -16,6 +16,7 @@
 #include "proxy/http.h"
 #include "proxy/lookup.h"
 #include "proxy/loop.h"
+#include "proxy/tls.h"
 #include "proxy/transport.h"
 
 namespace proxy {
@@ -24,6 +25,8 @@ struct Server {
   std::string host;
   std::uint16_t port = 80;
   std::string base;  // put before the request target; empty or "/…" without a '/' at its end
+  std::shared_ptr<const TlsClientContext> tls = nullptr;  // null: without TLS
+  std::string name = {};                                  // that its certificate must have
 
   bool operator==(const Server&) const = default;
 };
@@ -40,8 +43,8 @@ class Servers {
   std::optional<std::size_t> next(const std::vector<bool>& tried, MonotonicTime now);
 
   // How an attempt ended. All but the first two are failures, for which the server is skipped.
-  enum class Outcome : std::uint8_t { Upgraded, Refused, Unreachable, Wrong, TooSlow };
-  static constexpr std::size_t outcomes = 5;
+  enum class Outcome : std::uint8_t { Upgraded, Refused, Unreachable, Insecure, Wrong, TooSlow };
+  static constexpr std::size_t outcomes = 6;
   void record(std::size_t server, Outcome outcome, MonotonicTime now);
   // Of one that upgraded: from the look-up of its name to its 101.
   void observe(std::size_t server, Duration took);
@@ -87,13 +90,15 @@ struct Upgraded {
 struct UpgradeFailure {
   enum class Kind : std::uint8_t {
     Unreachable,  // no server took the connection
+    Insecure,     // its TLS handshake failed: `reason`
     Wrong,        // not a correct 101, and no refusal either
     TooSlow,
     Refused,  // `status` is the backend's own 4xx
   };
   Kind kind;
   int status = 0;
-  std::size_t server = 0;  // the last that was tried
+  std::size_t server = 0;        // the last that was tried
+  std::string_view reason = {};  // as TlsTransport::failure()
 };
 
 // One opening handshake with a backend: its servers one after the other, each within
@@ -117,7 +122,8 @@ class BackendHandshake final : private Transport::Observer {
   void on_addresses(std::vector<IpAddress> addresses);
   void try_next_address();
   void record(Servers::Outcome outcome);
-  void fail(UpgradeFailure::Kind kind);
+  void secure();
+  void fail(UpgradeFailure::Kind kind, std::string_view reason = {});
   void fail_soon(UpgradeFailure::Kind kind);
   void on_head(std::string_view early_octets);
 
@@ -138,6 +144,7 @@ class BackendHandshake final : private Transport::Observer {
   std::string key_;
   std::unique_ptr<Lookup> lookup_;
   std::unique_ptr<Transport> transport_;
+  const TlsTransport* tls_ = nullptr;  // transport_, where it is one
   std::optional<HeadParser> parser_;
   UpgradeFailure::Kind deadline_means_ = UpgradeFailure::Kind::TooSlow;
   Timer deadline_;

@@ -225,6 +225,12 @@ bool equals_ignoring_case(std::string_view a, std::string_view b) {
                     [](char x, char y) { return x == y || to_lower(x) == to_lower(y); });
 }
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  std::ranges::transform(lower, lower.begin(), to_lower);
+  return lower;
+}
+
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t");
   if (begin == text.npos) return {};

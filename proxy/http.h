@@ -23,6 +23,7 @@ struct Field {
 };
 
 bool equals_ignoring_case(std::string_view a, std::string_view b);  // ASCII
+std::string lower_case(std::string_view text);                      // ASCII
 std::string_view trimmed(std::string_view text);  // of SP and HTAB: OWS, RFC 9110 section 5.6.3
 bool is_token(std::string_view text);             // RFC 9110 section 5.6.2
 

@@ -1,14 +1,18 @@
 #include "proxy/listener.h"
 
+#include <cassert>
 #include <cerrno>
 #include <cstring>
+#include <optional>
 #include <utility>
 
+#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
-#include "proxy/descriptor.h"
 #include "proxy/tcp.h"
 #include "proxy/uv_handle.h"
 
@@ -41,7 +45,56 @@ std::expected<int, std::string> bind_socket(const SocketAddress& address, bool s
   return socket.release();
 }
 
+// Of what was accepted. None: it is gone already.
+std::optional<IpAddress> peer_of(const sockaddr_storage& address) {
+  if (address.ss_family == AF_UNIX) return IpAddress::parse("127.0.0.1");
+  return IpAddress::from(reinterpret_cast<const sockaddr&>(address));
+}
+
+// Is it a socket that nobody listens on: what a process left that was killed?
+bool stale(const sockaddr_un& address) {
+  struct stat found {};
+  if (::lstat(address.sun_path, &found) != 0 || !S_ISSOCK(found.st_mode)) return false;
+  Descriptor probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
+         errno == ECONNREFUSED;
+}
+
+std::uint64_t inode_of(const std::string& path) {
+  struct stat found {};
+  return ::lstat(path.c_str(), &found) == 0 ? found.st_ino : 0;
+}
+
 }  // namespace
+
+std::expected<std::unique_ptr<UnixSocket>, std::string> UnixSocket::bind(std::string path) {
+  sockaddr_un address{};
+  assert(path.size() < sizeof address.sun_path);
+  address.sun_family = AF_UNIX;
+  path.copy(address.sun_path, path.size());
+  Descriptor socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  if (socket.get() < 0) return system_error();
+  const auto try_to_bind = [&] {
+    return ::bind(socket.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0;
+  };
+  if (!try_to_bind()) {
+    if (errno != EADDRINUSE) return system_error();
+    if (stale(address)) ::unlink(address.sun_path);
+    if (!try_to_bind()) return system_error();
+  }
+  std::unique_ptr<UnixSocket> bound(new UnixSocket(std::move(path), socket.release()));
+  bound->inode_ = inode_of(bound->path_);
+  // Nobody can connect before it is listened on, with whatever mode it was made.
+  if (::chmod(address.sun_path, mode) != 0 || ::listen(bound->descriptor(), backlog_max) != 0) {
+    return system_error();
+  }
+  return bound;
+}
+
+// Not what another process has bound there since.
+UnixSocket::~UnixSocket() {
+  if (inode_of(path_) == inode_) ::unlink(path_.c_str());
+}
 
 struct Listener::Socket {
   explicit Socket(void* owner) : handle(owner) {}
@@ -66,10 +119,24 @@ std::expected<std::unique_ptr<Listener>, std::string> Listener::open(Loop& loop,
                                                                      Observer& observer) {
   auto bound = bind_socket(address, true);
   if (!bound) return std::unexpected(bound.error());
+  return listen(loop, *bound, observer);
+}
+
+std::expected<std::unique_ptr<Listener>, std::string> Listener::open(Loop& loop,
+                                                                     const UnixSocket& socket,
+                                                                     Observer& observer) {
+  const int duplicate = ::fcntl(socket.descriptor(), F_DUPFD_CLOEXEC, 0);
+  if (duplicate < 0) return system_error();
+  return listen(loop, duplicate, observer);
+}
+
+// libuv asks nothing of the socket but that it is a stream: a Unix socket may be a uv_tcp_t.
+std::expected<std::unique_ptr<Listener>, std::string> Listener::listen(Loop& loop, int bound,
+                                                                       Observer& observer) {
   std::unique_ptr<Listener> listener(new Listener(loop, observer));
   auto& handle = listener->socket_->handle;
-  if (int failed = uv_tcp_open(handle.get(), *bound)) {
-    ::close(*bound);
+  if (int failed = uv_tcp_open(handle.get(), bound)) {
+    ::close(bound);
     return std::unexpected(std::string(uv_strerror(failed)));
   }
   auto on_connection = [](uv_stream_t* stream, int status) noexcept {
@@ -89,7 +156,7 @@ void Listener::accept_one() {
   sockaddr_storage storage{};
   int size = sizeof storage;
   if (uv_tcp_getpeername(transport->raw(), reinterpret_cast<sockaddr*>(&storage), &size)) return;
-  auto peer = IpAddress::from(reinterpret_cast<sockaddr&>(storage));
+  auto peer = peer_of(storage);
   if (!peer) return;
   observer_.on_accept(std::move(transport), *peer);
 }
@@ -103,7 +170,7 @@ Listener::~Listener() {
     Descriptor socket(::accept4(listening, reinterpret_cast<sockaddr*>(&storage), &size,
                                 SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (socket.get() < 0) return;
-    auto peer = IpAddress::from(reinterpret_cast<sockaddr&>(storage));
+    auto peer = peer_of(storage);
     auto transport = std::make_unique<TcpTransport>(loop_);
     if (!peer || uv_tcp_open(transport->raw(), socket.get())) continue;
     (void)socket.release();

@@ -25,6 +25,7 @@ struct Loop::Handles {
 Loop::Loop()
     : timers_(read_clocks()),
       receive_buffer_(std::make_unique_for_overwrite<char[]>(receive_buffer_octets)),
+      plaintext_buffer_(std::make_unique_for_overwrite<char[]>(receive_buffer_octets)),
       handles_(std::make_unique<Handles>()) {
   int failed = uv_loop_init(&handles_->loop);
   assert(!failed);

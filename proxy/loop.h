@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "proxy/counter.h"
@@ -44,6 +45,8 @@ class Loop {
   // For the other files of proxy/.
   uv_loop_s* raw() const;
   char* receive_buffer() { return receive_buffer_.get(); }  // shared: octets are lent for one call
+  // The same of what was decrypted: it may be longer than what came, by what had come before.
+  std::span<char> plaintext_buffer() { return {plaintext_buffer_.get(), receive_buffer_octets}; }
   void wake();  // a callback begins: the clock is read, once per iteration
 
  private:
@@ -55,6 +58,7 @@ class Loop {
   Timers timers_;
   FlushList flushes_;
   std::unique_ptr<char[]> receive_buffer_;
+  std::unique_ptr<char[]> plaintext_buffer_;
   std::vector<std::unique_ptr<void, void (*)(void*)>> retired_;
   std::unique_ptr<Handles> handles_;
   bool awake_ = false;

@@ -14,6 +14,7 @@ enum class TransportError : std::uint8_t {
   PeerClosed,  // the peer ended the stream
   Reset,       // it broke
   Refused,     // it was never connected
+  Insecure,    // the TLS handshake with it failed: TlsTransport::failure() says why
 };
 
 class Transport {
