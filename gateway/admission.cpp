@@ -34,24 +34,87 @@ bool trusted(const Policy& policy, const proxy::IpAddress& peer) {
 
 }  // namespace
 
-Admission::Admission(Host& host, std::unique_ptr<proxy::Transport> transport,
-                     const proxy::IpAddress& peer, Ledger::Connection connection)
+Admission::Admission(Host& host, const ListenSettings& listener,
+                     std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer,
+                     Ledger::Connection connection)
     : host_(host),
       served_(host.served()),
+      secure_(listener.tls != nullptr),
       counted_(static_cast<bool>(connection)),
-      transport_(std::move(transport)),
       parser_(proxy::HeadParser::Kind::Request, own_target),
       deadline_(host.loop().timers(), [this] { on_deadline(); }) {
   identity_.id = random_hexadecimal<16>();
   identity_.address = peer;
   holdings_.connection = std::move(connection);
+  deadline_.arm(policy().handshake_timeout);
+  arrive(listener, std::move(transport));
+}
+
+// --- before HTTP ---
+
+void Admission::arrive(const ListenSettings& listener,
+                       std::unique_ptr<proxy::Transport> transport) {
+  if (listener.proxy_protocol && !trusted(policy(), identity_.address)) {
+    deadline_.arm(proxy::Duration::zero());  // the host does not know it yet
+  } else if (listener.proxy_protocol || listener.tls) {
+    proxy::Preamble::Observer& observer = *this;
+    preamble_ = std::make_unique<proxy::Preamble>(
+        std::move(transport), listener.proxy_protocol, listener.tls,
+        proxy::TlsRoom{host_.loop().timers(), host_.loop().plaintext_buffer()}, observer);
+  } else {
+    read_head(std::move(transport));
+  }
+}
+
+void Admission::read_head(std::unique_ptr<proxy::Transport> transport) {
+  state_ = State::Reading;
+  transport_ = std::move(transport);
   transport_->observe(*this);
   transport_->set_reading(true);
-  deadline_.arm(policy().handshake_timeout);
 }
+
+// It may have had to give way in this iteration. Whom a load balancer speaks for is the peer from
+// now on: its fields are believed if that one is trusted.
+void Admission::on_preamble(std::unique_ptr<proxy::Transport> transport,
+                            std::optional<proxy::IpAddress> client, std::string_view early) {
+  if (state_ != State::Arriving) return;
+  if (client) identity_.address = *client;
+  host_.loop().retire(std::move(preamble_));
+  read_head(std::move(transport));
+  if (!early.empty()) on_octets(early);
+}
+
+void Admission::on_preamble_failed(const proxy::PreambleFailure& why) {
+  if (state_ != State::Arriving) return;
+  switch (why.kind) {
+    case proxy::PreambleFailure::Kind::Left:
+      return finish();
+    case proxy::PreambleFailure::Kind::BadProxyHeader:
+      return turn_away(Refusal::BadProxyHeader);
+    case proxy::PreambleFailure::Kind::Tls:
+      return turn_away(Refusal::TlsFailed, why.reason);
+  }
+}
+
+Refusal Admission::too_slow_to_arrive() const {
+  if (!preamble_) return Refusal::UntrustedProxy;
+  const bool tls = preamble_->stage() == proxy::Preamble::Stage::Tls;
+  return tls ? Refusal::TlsTooSlow : Refusal::ProxyHeaderTooSlow;
+}
+
+// There is nobody yet whom an answer would reach.
+void Admission::turn_away(Refusal refusal, std::string_view detail) {
+  detail_ = detail;
+  record_refusal(0, row_of(refusal).name);
+  finish();
+}
+
+// --- HTTP ---
 
 void Admission::on_octets(std::string_view octets) {
   switch (state_) {
+    case State::Arriving:  // preamble_ has them
+      return;
     case State::Reading:
       anything_received_ = true;
       switch (parser_.receive(octets)) {
@@ -114,7 +177,7 @@ void Admission::serve() {
   OwnRequest::Observer& observer = *this;
   own_request_ = std::make_unique<OwnRequest>(
       host_, std::move(transport_),
-      make(host_, {policy_, identity_, peer_trusted_, std::move(head_), target_.path, {}}),
+      make(host_, {served_->policy, identity_, peer_trusted_, std::move(head_), target_.path, {}}),
       observer);
   own_request_->start(std::exchange(early_octets_, {}));
 }
@@ -424,7 +487,7 @@ void Admission::dial() {
   const auto& backend = *identity_.route->backend;
   auto request = make_backend_request(
       head_, target_, *identity_.route, principal_,
-      {identity_.id_text(), identity_.address, peer_trusted_},
+      {identity_.id_text(), identity_.address, peer_trusted_, secure_},
       accepted_ ? std::optional<std::string_view>(subprotocol_) : std::nullopt);
   if (request.claims_octets_left_out > 0) {
     host_.audit().claims_left_out(identity_.audited(), request.claims_octets_left_out);
@@ -443,7 +506,7 @@ void Admission::on_upgraded(proxy::Upgraded upgraded) {
   const auto& server = identity_.route->backend->servers[upgraded.server].text;
   // The client speaks what it has been told: one that speaks nothing is another, too.
   if (accepted_ && upgraded.subprotocol != subprotocol_) {
-    failed_server_ = server;
+    detail_ = server;
     return refuse(Refusal::BackendWrong);
   }
   admit(server, upgraded.subprotocol, std::move(upgraded.transport),
@@ -476,12 +539,15 @@ void Admission::admit(std::string_view server, std::string_view subprotocol,
 
 void Admission::on_upgrade_failed(const proxy::UpgradeFailure& why) {
   if (state_ != State::Dialling) return;
-  failed_server_ = identity_.route->backend->servers[why.server].text;
+  detail_ = identity_.route->backend->servers[why.server].text;
+  if (!why.reason.empty()) detail_.append(": ").append(why.reason);
   refuse(refusal_of(why.kind), {}, why.status);
 }
 
 void Admission::on_deadline() {
   switch (state_) {
+    case State::Arriving:
+      return turn_away(too_slow_to_arrive());
     case State::Reading:
       return refuse(Refusal::HeadTooSlow);
     case State::Listening:
@@ -512,11 +578,13 @@ void Admission::on_gone(proxy::TransportError) {
 }
 
 void Admission::drain() {
+  if (state_ == State::Arriving) return;  // it is told when it can be
   if (state_ == State::Serving) return own_request_->refuse(Refusal::Draining);
   if (state_ < State::Dialling) refuse(Refusal::Draining);
 }
 
 void Admission::give_way() {
+  if (state_ == State::Arriving) return turn_away(Refusal::Crowded);
   if (state_ == State::Serving) {
     own_request_->refuse(Refusal::Crowded);
   } else if (state_ < State::Answered) {
@@ -577,8 +645,8 @@ void Admission::send_away(proxy::StatusCode code, std::string_view reason) {
 void Admission::record_refusal(int status, std::string_view reason, std::uint16_t code) {
   host_.counters().answered(status);
   host_.counters().refusals.add(reason);
-  host_.refusals().refused(
-      {identity_.audited(), reason, status, code, target_.path, failed_server_}, now());
+  host_.refusals().refused({identity_.audited(), reason, status, code, target_.path, detail_},
+                           now());
 }
 
 void Admission::record_limit(AuditedLimit limit) {
@@ -591,6 +659,7 @@ void Admission::finish() {
   deadline_.disarm();
   inquiry_.reset();
   stop_waiting();
+  host_.loop().retire(std::move(preamble_));
   host_.loop().retire(std::move(backend_));
   holdings_ = {};
   host_.retire(*this);

@@ -34,6 +34,7 @@
 #include "proxy/backend.h"
 #include "proxy/http.h"
 #include "proxy/loop.h"
+#include "proxy/preamble.h"
 #include "proxy/transport.h"
 
 namespace gateway {
@@ -53,8 +54,8 @@ struct AdmittedClient {
   Holdings holdings;
   auth::Principal principal;
   Revocations::Mark mark;  // of the credential
-  std::string session_id;  // of a login session; empty: the credential was none
   AskedTable::Entry asked;
+  std::string session_id;  // of a login session; empty: the credential was none
   std::unique_ptr<proxy::Transport> client;
   std::unique_ptr<proxy::Transport> backend;  // null: the gateway itself is the room server
   std::string early_from_client;
@@ -63,6 +64,7 @@ struct AdmittedClient {
 
 class Admission final : private proxy::Transport::Observer,
                         private proxy::BackendHandshake::Observer,
+                        private proxy::Preamble::Observer,
                         private Counting::Asker,
                         private Depositing::Asker,
                         private KeyRing::Waiter,
@@ -89,9 +91,10 @@ class Admission final : private proxy::Transport::Observer,
     ~Host() = default;
   };
 
-  // `connection` empty: the instance is full, and the answer will say so.
-  Admission(Host& host, std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer,
-            Ledger::Connection connection);
+  // `listener`: where it came in, of the host's policy. `connection` empty: the instance is full,
+  // and the answer will say so.
+  Admission(Host& host, const ListenSettings& listener, std::unique_ptr<proxy::Transport> transport,
+            const proxy::IpAddress& peer, Ledger::Connection connection);
 
   // Refuses a client that has not been decided on; one for whom a backend is dialled goes on.
   void drain();
@@ -105,6 +108,7 @@ class Admission final : private proxy::Transport::Observer,
   std::list<std::unique_ptr<Admission>>::iterator place;
 
  private:
+  // Arriving:   the PROXY protocol's header or the TLS handshake is awaited.
   // Reading:    the head is awaited.
   // Listening:  the client has its 101, and its first message is awaited.
   // Heard:      that was good; the next questions are asked when its octets have been read.
@@ -117,6 +121,7 @@ class Admission final : private proxy::Transport::Observer,
   //             sees the answer and not a reset.
   // Done:       the host has been told.
   enum class State : std::uint8_t {
+    Arriving,
     Reading,
     Listening,
     Heard,
@@ -132,6 +137,9 @@ class Admission final : private proxy::Transport::Observer,
   void on_octets(std::string_view octets) override;
   void on_sent() override {}
   void on_gone(proxy::TransportError error) override;
+  void on_preamble(std::unique_ptr<proxy::Transport> transport,
+                   std::optional<proxy::IpAddress> client, std::string_view early) override;
+  void on_preamble_failed(const proxy::PreambleFailure& why) override;
   void on_upgraded(proxy::Upgraded upgraded) override;
   void on_upgrade_failed(const proxy::UpgradeFailure& why) override;
   void on_first_message(const proxy::Message& message) override;
@@ -142,6 +150,10 @@ class Admission final : private proxy::Transport::Observer,
   void on_keys() override;
   void on_session(const SessionStore::Answer& answer) override;
 
+  void arrive(const ListenSettings& listener, std::unique_ptr<proxy::Transport> transport);
+  void read_head(std::unique_ptr<proxy::Transport> transport);
+  Refusal too_slow_to_arrive() const;
+  void turn_away(Refusal refusal, std::string_view detail = {});
   void on_head();
   void serve();
   void identify();
@@ -193,12 +205,14 @@ class Admission final : private proxy::Transport::Observer,
 
   Host& host_;
   std::shared_ptr<const ServedPolicy> served_;
-  State state_ = State::Reading;
+  State state_ = State::Arriving;
+  bool secure_;  // it comes over TLS
   bool peer_trusted_ = false;
   bool anything_received_ = false;
   bool counted_;  // by the ledger, as one of max_connections
   ConnectionIdentity identity_;
   Holdings holdings_;
+  std::unique_ptr<proxy::Preamble> preamble_;  // until there is transport_
   std::unique_ptr<proxy::Transport> transport_;
   proxy::HeadParser parser_;
   proxy::MonotonicTime head_at_{};  // when it was complete, or the first message was
@@ -223,7 +237,7 @@ class Admission final : private proxy::Transport::Observer,
   std::unique_ptr<Depositing::Question> question_;  // the same
   std::string early_octets_;
   std::size_t dropped_octets_ = 0;
-  std::string_view failed_server_;  // the last of them, as the policy wrote it
+  std::string detail_;  // of the refusal, for the log: the last server, as the policy wrote it
   std::unique_ptr<proxy::BackendHandshake> backend_;
   proxy::Timer deadline_;
 };

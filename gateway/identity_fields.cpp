@@ -38,9 +38,10 @@ std::string percent_encoded(std::string_view subject) {
   return encoded;
 }
 
-std::string_view scheme_of(const proxy::Fields& fields, bool peer_trusted) {
-  const auto* said = peer_trusted ? fields.find("X-Forwarded-Proto") : nullptr;
-  return said && proxy::equals_ignoring_case(*said, "https") ? "https" : "http";
+std::string_view scheme_of(const proxy::Fields& fields, const Client& client) {
+  const auto* said = client.peer_trusted ? fields.find("X-Forwarded-Proto") : nullptr;
+  const bool secure = said ? proxy::equals_ignoring_case(*said, "https") : client.secure;
+  return secure ? "https" : "http";
 }
 
 // The client's fields and query, without credentials where they must not go on. Views into `head`,
@@ -129,7 +130,7 @@ BackendRequest make_backend_request(const proxy::RequestHead& head, const proxy:
   if (request.claims_octets_left_out == 0) lines.add(claims_field, identity.claims);
   lines.add("X-Gatehouse-Connection", client.connection_id);
   lines.add("X-Forwarded-For", client.address.to_string());
-  lines.add("X-Forwarded-Proto", scheme_of(head.fields, client.peer_trusted));
+  lines.add("X-Forwarded-Proto", scheme_of(head.fields, client));
   lines.add("X-Forwarded-Host", *head.fields.find("Host"));
   return request;
 }

@@ -31,6 +31,7 @@ struct Client {
   std::string_view connection_id;
   proxy::IpAddress address;
   bool peer_trusted = false;  // what it says of the scheme is believed then
+  bool secure = false;        // it came over TLS
 };
 
 struct BackendRequest {

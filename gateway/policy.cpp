@@ -21,6 +21,11 @@ std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy
   return used;
 }
 
+const ListenSettings* find_listener(const Policy& policy, const proxy::ListenAddress& address) {
+  const auto found = std::ranges::find(policy.listen, address, &ListenSettings::address);
+  return found == policy.listen.end() ? nullptr : &*found;
+}
+
 std::optional<std::string> normalize_host(std::string_view field) {
   if (!proxy::well_formed_host(field)) {
     return std::nullopt;

@@ -23,7 +23,9 @@
 #include "gateway/path_pattern.h"
 #include "proxy/address.h"
 #include "proxy/fetch_url.h"
+#include "proxy/listen_address.h"
 #include "proxy/redis_url.h"
+#include "proxy/tls_context.h"
 
 namespace gateway {
 
@@ -83,12 +85,15 @@ struct BackendServer {
   std::string host;  // a name or an address, without brackets
   std::uint16_t port = 80;
   std::string base;  // put before the path; empty or "/…" without a trailing '/'
+  bool tls = false;
   std::string text;  // as the policy wrote it, variables not replaced; for logs and metrics
 };
 
 struct BackendSettings {
   std::string name;
-  std::vector<BackendServer> servers;  // at least one
+  std::vector<BackendServer> servers;                  // at least one
+  std::shared_ptr<const proxy::TlsClientContext> tls;  // where a server has it
+  std::string server_name;  // that certificates must have; empty: each its server's host
   Milliseconds connect_timeout{3'000};
 };
 
@@ -195,6 +200,14 @@ struct RedisSettings {
   WhenDown when_down = WhenDown::Local;
 };
 
+struct ListenSettings {
+  proxy::ListenAddress address;
+  std::shared_ptr<const proxy::TlsServerContext> tls;  // null: without TLS
+  bool proxy_protocol = false;  // its header comes first, from trusted_proxies and nobody else
+
+  bool operator==(const ListenSettings&) const = default;
+};
+
 // From SIGTERM on: how long all is as before but for /readyz; in how long the clients are then told
 // to go; when all of it is over, both included.
 struct DrainSettings {
@@ -207,8 +220,8 @@ struct Policy {
   std::string file;   // as it was named on the command line
   std::string shown;  // JSON for an admin, without secrets
   auth::WallTime loaded_at;
-  std::vector<proxy::SocketAddress> listen;  // at least one
-  unsigned workers = 0;                      // 0: one per core
+  std::vector<ListenSettings> listen;  // at least one, each address once
+  unsigned workers = 0;                // 0: one per core
   std::vector<proxy::AddressBlock> trusted_proxies;
   Milliseconds handshake_timeout{10'000};
   std::uint32_t connections_max = 100'000;
@@ -223,6 +236,9 @@ struct Policy {
   std::map<std::string, std::shared_ptr<const BackendSettings>> backends;
   std::vector<Route> routes;
 };
+
+// What is said of that address; null: nothing is.
+const ListenSettings* find_listener(const Policy& policy, const proxy::ListenAddress& address);
 
 // Those that a route uses, each once.
 std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy& policy);

@@ -17,14 +17,34 @@ bool same(const std::optional<RedisSettings>& a, const std::optional<RedisSettin
          a->when_down == b->when_down;
 }
 
+void warn_of(std::string_view name, const std::string& file, std::vector<PolicyError>& warnings) {
+  warnings.push_back(
+      {file, 0, 0, fmt::format("'{}' is another one; it takes effect at a restart", name)});
+}
+
 // The value that is running takes the place of the other.
 template <typename T, typename Same>
 void keep(T& value, const T& running, Same is_same, std::string_view name, const std::string& file,
           std::vector<PolicyError>& warnings) {
   if (is_same(value, running)) return;
   value = running;
-  warnings.push_back(
-      {file, 0, 0, fmt::format("'{}' is another one; it takes effect at a restart", name)});
+  warn_of(name, file, warnings);
+}
+
+// Addresses stay; what is said of one that stays comes into force, such as its certificates.
+void keep_addresses(Policy& policy, const Policy& running, std::vector<PolicyError>& warnings) {
+  auto listen = running.listen;
+  bool same = listen.size() == policy.listen.size();
+  for (auto& each : listen) {
+    const auto found = std::ranges::find(policy.listen, each.address, &ListenSettings::address);
+    if (found == policy.listen.end()) {
+      same = false;
+    } else {
+      each = *found;
+    }
+  }
+  policy.listen = std::move(listen);
+  if (!same) warn_of("listen", policy.file, warnings);
 }
 
 std::vector<PolicyError> faults_of(const Policy& policy) {
@@ -54,7 +74,7 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> change_policy(const Policy
   auto policy = std::make_shared<Policy>(*loaded.policy);
   auto& warnings = loaded.warnings;
   constexpr std::equal_to<> equal{};
-  keep(policy->listen, running.listen, equal, "listen", policy->file, warnings);
+  keep_addresses(*policy, running, warnings);
   keep(policy->workers, running.workers, equal, "workers", policy->file, warnings);
   keep(policy->admin, running.admin, equal, "admin.address", policy->file, warnings);
   keep(policy->redis, running.redis, same, "redis", policy->file, warnings);

@@ -10,9 +10,9 @@
 
 namespace gateway {
 
-// What comes into force: `loaded`, but with the listen addresses, workers, admin.address and redis
-// of the one that is running. Each that differs is named in a warning. Faults: what would be wrong
-// with these together.
+// What comes into force: `loaded`, but with the listen addresses (not what is said of them),
+// workers, admin.address and redis of the one that is running. Each that differs is named in a
+// warning. Faults: what would be wrong with these together.
 std::expected<LoadedPolicy, std::vector<PolicyError>> change_policy(const Policy& running,
                                                                     LoadedPolicy loaded);
 

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "gateway/file_text.h"
+#include "gateway/policy_listen.h"
 #include "gateway/policy_reader.h"
 #include "gateway/policy_routes.h"
 
@@ -16,7 +17,6 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr std::size_t listen_max = 64;
 constexpr std::uint64_t workers_max = 256;
 constexpr std::size_t trusted_proxies_max = 1024;
 constexpr std::uint64_t connections_limit_max = 10'000'000;
@@ -24,17 +24,13 @@ constexpr std::size_t admin_token_octets_max = 1024;
 constexpr std::size_t redis_prefix_octets_max = 64;
 constexpr Milliseconds drain_spread_default = 10s;
 
-std::expected<proxy::SocketAddress, std::string> parse_address(std::string_view text) {
+std::expected<proxy::SocketAddress, std::string> parse_admin_address(std::string_view text) {
   auto address = proxy::SocketAddress::parse(text);
   if (!address || address->port == 0) {
     return std::unexpected(
         "expected an IP address and a port such as 127.0.0.1:8080 or [::1]:8080");
   }
   return *address;
-}
-
-Type<proxy::SocketAddress> address_type() {
-  return parsed<proxy::SocketAddress>("an address with a port", parse_address);
 }
 
 std::expected<unsigned, std::string> parse_workers(std::string_view text) {
@@ -57,39 +53,6 @@ std::expected<proxy::AddressBlock, std::string> parse_block(std::string_view tex
     return *block;
   }
   return std::unexpected("expected a block of addresses such as 10.0.0.0/8");
-}
-
-// --- listen ---
-
-struct Listener {
-  std::optional<proxy::SocketAddress> address;
-};
-
-const std::vector<Key<Listener>>& listener_keys() {
-  static const std::vector<Key<Listener>> keys = {
-      mandatory(key("address", address_type(), &Listener::address)),
-      not_built<Listener>("tls"),
-      not_built<Listener>("proxy_protocol", "false", {"true"}),
-  };
-  return keys;
-}
-
-void read_listeners(PolicyReader& reader, const YamlEntry& entry, Policy& policy) {
-  auto listeners = list_of(mapping(listener_keys()), 1, listen_max).read(reader, entry.value);
-  if (!listeners || listeners->size() != entry.value.items.size()) {
-    return;
-  }
-  for (std::size_t i = 0; i < listeners->size(); ++i) {
-    const auto& address = (*listeners)[i].address;
-    if (!address) {
-      continue;
-    }
-    if (std::find(policy.listen.begin(), policy.listen.end(), *address) != policy.listen.end()) {
-      reader.fault(mark_at(entry.value.items[i], "address"),
-                   fmt::format("{} stands here twice", address->to_string()));
-    }
-    policy.listen.push_back(*address);
-  }
 }
 
 // --- drain, log ---
@@ -138,7 +101,8 @@ struct Admin {
 
 const std::vector<Key<Admin>>& admin_keys() {
   static const std::vector<Key<Admin>> keys = {
-      key("address", address_type(), &Admin::address, "127.0.0.1:8081"),
+      key("address", parsed<proxy::SocketAddress>("an address with a port", parse_admin_address),
+          &Admin::address, "127.0.0.1:8081"),
       key("token", secret(), &Admin::token),
       key("token_file", secret_file(), &Admin::token_from_file),
   };
@@ -266,7 +230,7 @@ const std::vector<Key<Draft>>& policy_keys() {
       mandatory(key<Draft>("version", "1", "", read_version)),
       mandatory(key<Draft>("listen", "a list of listeners", "",
                            [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
-                             read_listeners(reader, entry, draft.policy);
+                             read_listeners(reader, entry.value, draft.policy);
                            })),
       setting("workers", parsed<unsigned>("'auto' or a number", parse_workers), &Policy::workers,
               "auto"),
@@ -316,7 +280,7 @@ void check_scopes(PolicyReader& reader, const YamlNode& root, const Policy& poli
 
 void check_policy(PolicyReader& reader, const YamlNode& root, const Draft& draft) {
   const Policy& policy = draft.policy;
-  if (std::find(policy.listen.begin(), policy.listen.end(), policy.admin) != policy.listen.end()) {
+  if (find_listener(policy, {policy.admin, {}})) {
     reader.fault(mark_at(root, "listen"),
                  fmt::format("{} is the admin listener's address too", policy.admin.to_string()));
   }

@@ -143,15 +143,15 @@ std::optional<double> parse_octet_rate(std::string_view text) {
 }
 
 std::expected<BackendServer, std::string> parse_server(std::string_view url) {
-  if (url.starts_with("wss://")) {
-    return std::unexpected("'wss://' is not built yet");
-  }
-  std::string_view rest = url;
-  if (!url.starts_with("ws://")) {
-    return std::unexpected("expected a URL such as ws://127.0.0.1:9001");
-  }
-  rest.remove_prefix(5);
+  constexpr std::string_view plain = "ws://";
+  constexpr std::string_view secure = "wss://";
   BackendServer server;
+  server.tls = url.starts_with(secure);
+  if (!server.tls && !url.starts_with(plain)) {
+    return std::unexpected("expected a URL such as ws://127.0.0.1:9001 or wss://10.0.0.7:9443");
+  }
+  std::string_view rest = url.substr(server.tls ? secure.size() : plain.size());
+  server.port = server.tls ? 443 : 80;  // RFC 6455 section 3
   server.text = url;
   if (auto host = take_host(rest, server); !host) {
     return std::unexpected(host.error());

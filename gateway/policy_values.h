@@ -21,7 +21,7 @@ std::optional<std::uint64_t> parse_size(std::string_view text);     // 512B 64Ki
 std::optional<double> parse_rate(std::string_view text);            // 10/s 600/m: per second
 std::optional<double> parse_octet_rate(std::string_view text);      // 256KiB/s 1MiB/m: per second
 
-// ws://host[:port][/base]; the error is a sentence for the operator.
+// ws://host[:port][/base], or wss://…; the error is a sentence for the operator.
 std::expected<BackendServer, std::string> parse_server(std::string_view url);
 
 // As the policy would write it: 1500ms, 30s.

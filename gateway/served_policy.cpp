@@ -45,7 +45,8 @@ proxy::RelaySettings relay_settings(const Route& route, Ledger& ledger, RouteCou
 std::vector<proxy::Server> servers_of(const BackendSettings& backend) {
   std::vector<proxy::Server> servers;
   for (const auto& server : backend.servers) {
-    servers.push_back({server.host, server.port, server.base});
+    servers.push_back({server.host, server.port, server.base, server.tls ? backend.tls : nullptr,
+                       backend.server_name.empty() ? server.host : backend.server_name});
   }
   return servers;
 }

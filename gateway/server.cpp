@@ -103,9 +103,9 @@ Milliseconds longest_credential(const Policy& policy) {
 
 std::string listen_text(const Policy& policy) {
   std::string text;
-  for (const auto& address : policy.listen) {
+  for (const auto& listener : policy.listen) {
     if (!text.empty()) text += ", ";
-    text += address.to_string();
+    text += listener.address.to_string();
   }
   return text;
 }
@@ -118,6 +118,7 @@ class Server final : private FetchedKeys::Observer {
   void run();
 
  private:
+  std::expected<void, std::string> take_addresses();
   void make_workers();
   void join_redis();
   void add_admin_rows();
@@ -163,6 +164,7 @@ class Server final : private FetchedKeys::Observer {
   proxy::Timer drain_delay_;
   proxy::Timer drain_deadline_;
   Exchange exchange_;  // on the first worker's thread
+  std::vector<std::unique_ptr<proxy::UnixSocket>> unix_sockets_;
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::shared_ptr<const ServedPolicy>> served_;  // by each of them
   Sweeps sweeps_;  // on the first worker's thread, as the next is
@@ -461,18 +463,33 @@ void Server::on_key_fetch_failed(const KeySetStatus& set) {
   audit_.key_fetch_failed(set, loop_.timers().now().monotonic);
 }
 
-std::expected<void, std::string> Server::listen() {
-  auto addresses = policy_->listen;
-  addresses.push_back(policy_->admin);
-  for (const auto& address : addresses) {
-    if (auto free = proxy::Listener::probe(address); !free) {
-      return std::unexpected(
-          fmt::format("cannot listen on {}: {}", address.to_string(), free.error()));
+// What other processes have is left to them: a Unix socket is bound here, once.
+std::expected<void, std::string> Server::take_addresses() {
+  const auto cannot = [](const auto& address, const std::string& why) {
+    return std::unexpected(fmt::format("cannot listen on {}: {}", address.to_string(), why));
+  };
+  for (const auto& listener : policy_->listen) {
+    const auto& address = listener.address;
+    if (address.is_unix()) {
+      auto socket = proxy::UnixSocket::bind(address.path);
+      if (!socket) return cannot(address, socket.error());
+      unix_sockets_.push_back(std::move(*socket));
+    } else if (auto free = proxy::Listener::probe(address.socket); !free) {
+      return cannot(address, free.error());
     }
   }
-  for (auto& worker : workers_) {
-    if (auto listening = worker->listen(); !listening) return listening;
+  if (auto free = proxy::Listener::probe(policy_->admin); !free) {
+    return cannot(policy_->admin, free.error());
   }
+  return {};
+}
+
+std::expected<void, std::string> Server::listen() {
+  if (auto taken = take_addresses(); !taken) return taken;
+  for (auto& worker : workers_) {
+    if (auto listening = worker->listen(unix_sockets_); !listening) return listening;
+  }
+  for (auto& socket : unix_sockets_) socket->leave_to_listeners();
   if (auto listening = admin_.listen(policy_->admin); !listening) {
     return std::unexpected(
         fmt::format("cannot listen on {}: {}", policy_->admin.to_string(), listening.error()));

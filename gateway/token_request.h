@@ -21,8 +21,8 @@ struct TokenRequest {
   std::optional<std::string> private_key;  // PEM; none: the authenticator's first secret
 };
 
-// With `iss`, `aud`, `require`, the subject and, for `once`, a `jti` as the policy wants them; --claim comes last and
-// wins. The error is a sentence without key material.
+// With `iss`, `aud`, `require`, the subject and, for `once`, a `jti` as the policy wants them;
+// --claim comes last and wins. The error is a sentence without key material.
 std::expected<std::string, std::string> make_token(const Policy& policy,
                                                    const TokenRequest& request, auth::WallTime now);
 

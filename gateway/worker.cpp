@@ -14,6 +14,11 @@ using std::chrono::seconds;
 // Where the instance is full, this many clients of a worker are still read, to be told so.
 constexpr std::size_t uncounted_max = 64;
 
+const proxy::UnixSocket& socket_of(const proxy::ListenAddress& address,
+                                   std::span<const std::unique_ptr<proxy::UnixSocket>> sockets) {
+  return **std::ranges::find(sockets, address.path, &proxy::UnixSocket::path);
+}
+
 }  // namespace
 
 Worker::Worker(unsigned index, std::shared_ptr<const ServedPolicy> served, Ledger& ledger,
@@ -40,21 +45,25 @@ Worker::Worker(unsigned index, std::shared_ptr<const ServedPolicy> served, Ledge
   second_.arm(seconds(1));
 }
 
-Worker::~Worker() { listeners_.clear(); }  // they hand over what they have, while there is a taker
+Worker::~Worker() { entrances_.clear(); }  // they hand over what they have, while there is a taker
 
 void Worker::share(PermitsPort& permits, CountsPort& counts) {
   room_services_.permits = &permits;
   counting_.join(counts);
 }
 
-std::expected<void, std::string> Worker::listen() {
-  for (const auto& address : served_->policy->listen) {
-    auto listener = proxy::Listener::open(loop_, address, *this);
+std::expected<void, std::string> Worker::listen(
+    std::span<const std::unique_ptr<proxy::UnixSocket>> sockets) {
+  for (const auto& [address, tls, proxied] : served_->policy->listen) {
+    auto& entrance = *entrances_.emplace_back(std::make_unique<Entrance>(*this, address));
+    auto listener = address.is_unix()
+                        ? proxy::Listener::open(loop_, socket_of(address, sockets), entrance)
+                        : proxy::Listener::open(loop_, address.socket, entrance);
     if (!listener) {
       return std::unexpected(
           fmt::format("cannot listen on {}: {}", address.to_string(), listener.error()));
     }
-    listeners_.push_back(std::move(*listener));
+    entrance.listener = std::move(*listener);
   }
   return {};
 }
@@ -100,9 +109,13 @@ void Worker::adopt(std::shared_ptr<const ServedPolicy> served, std::vector<KeyNe
   });
 }
 
-void Worker::on_accept(std::unique_ptr<proxy::Transport> transport, const proxy::IpAddress& peer) {
+void Worker::on_accept(const Entrance& entrance, std::unique_ptr<proxy::Transport> transport,
+                       const proxy::IpAddress& peer) {
+  const auto* listener = find_listener(*served_->policy, entrance.address);
+  if (!listener) return;
   Admission::Host& host = *this;
-  auto admission = std::make_unique<Admission>(host, std::move(transport), peer, ledger_.accept());
+  auto admission =
+      std::make_unique<Admission>(host, *listener, std::move(transport), peer, ledger_.accept());
   if (!admission->counted()) ++uncounted_;
   admissions_.push_back(std::move(admission));
   admissions_.back()->place = std::prev(admissions_.end());
@@ -154,9 +167,9 @@ void Worker::on_second() {
 
 void Worker::on_drain() {
   if (drain_.begun()) return;
-  listeners_.clear();  // each takes what the kernel has queued, so that it gets its answer
+  entrances_.clear();  // each takes what the kernel has queued, so that it gets its answer
   for (auto& admission : admissions_) admission->drain();
-  drain_.begin(policy_->drain.spread);
+  drain_.begin(served_->policy->drain.spread);
   check_drained();
 }
 

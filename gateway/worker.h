@@ -8,7 +8,9 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "auth/rule_of_room.h"
@@ -32,9 +34,7 @@
 
 namespace gateway {
 
-class Worker final : private proxy::Listener::Observer,
-                     private Admission::Host,
-                     private Session::Host {
+class Worker final : private Admission::Host, private Session::Host {
  public:
   // `exchange`: where this worker's letters to it go. `ask_for_key` is called on its own thread,
   // and answered by learn(). `on_drained` is called once there, when its last client is gone after
@@ -51,8 +51,10 @@ class Worker final : private proxy::Listener::Observer,
   // What serves once is asked for there. Once, before run(); it outlives the last letter.
   void ask_deposits(DepositsPort& deposits) { depositing_.join(deposits); }
 
-  // Before run(). The error says which address, and why.
-  std::expected<void, std::string> listen();
+  // Before run(). `sockets`: those of the policy's Unix addresses. The error says which address,
+  // and why.
+  std::expected<void, std::string> listen(
+      std::span<const std::unique_ptr<proxy::UnixSocket>> sockets);
 
   void run();  // on its thread, until stop()
 
@@ -90,8 +92,22 @@ class Worker final : private proxy::Listener::Observer,
  private:
   using Admissions = std::list<std::unique_ptr<Admission>>;
 
-  void on_accept(std::unique_ptr<proxy::Transport> transport,
-                 const proxy::IpAddress& peer) override;
+  // One listener, and which it is: what the policy says of it is asked for each client.
+  struct Entrance final : proxy::Listener::Observer {
+    Entrance(Worker& its_worker, proxy::ListenAddress its_address)
+        : worker(its_worker), address(std::move(its_address)) {}
+    void on_accept(std::unique_ptr<proxy::Transport> transport,
+                   const proxy::IpAddress& peer) override {
+      worker.on_accept(*this, std::move(transport), peer);
+    }
+
+    Worker& worker;
+    const proxy::ListenAddress address;
+    std::unique_ptr<proxy::Listener> listener;
+  };
+
+  void on_accept(const Entrance& entrance, std::unique_ptr<proxy::Transport> transport,
+                 const proxy::IpAddress& peer);
 
   proxy::Timers& timers() override { return loop_.timers(); }
   proxy::FlushList& flushes() override { return loop_.flushes(); }
@@ -143,7 +159,7 @@ class Worker final : private proxy::Listener::Observer,
   SessionStores session_stores_;
   AskedTable asked_;
   AdoptionTally adoptions_;  // of the policy that is served now
-  std::vector<std::unique_ptr<proxy::Listener>> listeners_;
+  std::vector<std::unique_ptr<Entrance>> entrances_;
   Admissions admissions_;      // the oldest first
   std::size_t uncounted_ = 0;  // admissions beyond connections_max
   std::vector<std::unique_ptr<Session>> sessions_;

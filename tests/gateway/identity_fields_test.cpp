@@ -100,6 +100,16 @@ TEST_SUITE("SECURITY 5: identity fields") {
     client.peer_trusted = true;
     CHECK(values(make(), "X-Forwarded-Proto") == Values{"https"});
   }
+
+  TEST_CASE_FIXTURE(Fixture,
+                    "who came over TLS came by https, unless a trusted proxy knows better") {
+    client.secure = true;
+    CHECK(values(make(), "X-Forwarded-Proto") == Values{"https"});
+    head.fields.add("X-Forwarded-Proto", "http");
+    CHECK(values(make(), "X-Forwarded-Proto") == Values{"https"});
+    client.peer_trusted = true;
+    CHECK(values(make(), "X-Forwarded-Proto") == Values{"http"});
+  }
 }
 
 TEST_SUITE("SECURITY 21: claims in a head") {

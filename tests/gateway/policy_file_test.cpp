@@ -170,13 +170,33 @@ TEST_SUITE("a policy's values") {
     CHECK_FALSE(fault.contains("hunter2"));
   }
 
+  TEST_CASE("TLS towards clients and backends is what the file says") {
+    auto result = load_policy(in_corpus("good/tls.yaml"), environment_of({}));
+    REQUIRE(result);
+    const Policy& policy = *result->policy;
+    CHECK(policy.listen[0].tls);
+    CHECK_FALSE(policy.listen[0].proxy_protocol);
+    CHECK(policy.listen[1].proxy_protocol);
+    CHECK_FALSE(policy.listen[3].tls);
+    CHECK(policy.listen[3].address.path == "/run/gatehouse.sock");
+    CHECK(find_listener(policy, policy.listen[3].address) == &policy.listen[3]);
+    CHECK_FALSE(find_listener(policy, {policy.admin, {}}));
+    const BackendSettings& chat = *policy.backends.at("chat");
+    CHECK(chat.tls);
+    CHECK(chat.server_name == "chat.internal");
+    CHECK_FALSE(chat.servers[0].tls);
+    CHECK(chat.servers[1].tls);
+    CHECK(policy.backends.at("system")->tls);
+    CHECK_FALSE(loaded(minimal()).policy->listen[0].tls);
+  }
+
   TEST_CASE("everything that is written is read") {
     auto result = load_policy(in_corpus("good/everything.yaml"),
                               environment_of({{"ADMIN_TOKEN", "t0ken"},
                                               {"JWT_SECRET", "01234567890123456789012345678901"}}));
     REQUIRE(result);
     const Policy& policy = *result->policy;
-    CHECK(policy.listen[1].to_string() == "[::1]:8443");
+    CHECK(policy.listen[1].address.to_string() == "[::1]:8443");
     CHECK(policy.workers == 4);
     CHECK(policy.trusted_proxies.size() == 3);
     CHECK(policy.handshake_timeout == 5s);
