@@ -19,6 +19,7 @@ LoadedPolicy load(std::string_view top, std::string_view limits = "") {
                   top, limits),
       [](const std::string&) { return std::nullopt; });
   if (!loaded) FAIL(loaded.error().front().to_string());
+  loaded->warnings.clear();  // its own are none of a change
   return *std::move(loaded);
 }
 
