@@ -79,7 +79,6 @@ class Admission final : private proxy::Transport::Observer,
     virtual const std::shared_ptr<const ServedPolicy>& served() = 0;
     virtual AskedTable& asked() = 0;
     virtual Counting& counting() = 0;
-    virtual SessionStore& session_store(const SessionSettings& settings) = 0;
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
     virtual EnvelopeReader& envelopes() = 0;

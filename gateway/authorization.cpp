@@ -45,7 +45,7 @@ std::optional<OwnAnswer> Authorization::ask(Observer& observer) {
   if (auto no = find_named_route()) return no;
   if (auto no = take_handshake()) return no;
   if (auto no = find_named_credential()) return no;
-  return judge();
+  return identify();
 }
 
 // A proxy knows 401 and 403, and takes all else for a fault of ours: what is wrong with the request
@@ -69,7 +69,7 @@ std::optional<OwnAnswer> Authorization::take_handshake() {
   if (!limit.limited()) return std::nullopt;
   const auto now = host_.timers().now().monotonic;
   const auto wait =
-      host_.ledger().take_handshake(match_.route->index, call_.identity.address, limit, now);
+      host_.ledger().take_handshake(match_.route->id, call_.identity.address, limit, now);
   if (wait == wait.zero()) return std::nullopt;
   const AuditedLimit which = AuditedLimit::IpHandshakes;
   host_.counters().limit_hit(which, LimitAction::Refuse);
@@ -90,20 +90,49 @@ std::optional<OwnAnswer> Authorization::find_named_credential() {
   return denied_answer(origin.error());
 }
 
-std::optional<OwnAnswer> Authorization::judge() {
+std::optional<OwnAnswer> Authorization::identify() {
+  auto principal =
+      authenticate(*match_.route, credential_, host_.key_ring().known(), wall_time(host_.timers()));
+  return principal ? judge(*std::move(principal)) : wait_or_deny(principal.error());
+}
+
+std::optional<OwnAnswer> Authorization::wait_or_deny(const Denied& denied) {
+  bool waits = false;
+  if (denied.denial == Denial::SessionStoreAway) {
+    SessionStore::Asker& asker = *this;
+    inquiry_ = host_.session_store(*denied.authenticator->session).ask(denied.session_id, asker);
+    waits = inquiry_ != nullptr;
+  } else {
+    waits = denied.key_may_have_come && host_.key_ring().wait_for(*denied.authenticator, *this);
+  }
+  if (!waits) return denied_answer(denied);
+  denied_ = denied;
+  return std::nullopt;
+}
+
+void Authorization::on_keys() {
+  if (auto answer = identify()) observer_->on_answer(std::move(*answer));
+}
+
+void Authorization::on_session(const SessionStore::Answer& answer) {
+  inquiry_.reset();
+  auto principal = authenticate_session(*denied_, answer, wall_time(host_.timers()));
+  auto said = principal ? judge(*std::move(principal)) : denied_answer(principal.error());
+  if (said) observer_->on_answer(std::move(*said));
+}
+
+std::optional<OwnAnswer> Authorization::judge(auth::Principal principal) {
   const auto now = wall_time(host_.timers());
   const auto& revocations = host_.revocations();
-  const auto principal = authenticate(*match_.route, credential_, host_.key_ring().known(), now);
-  if (!principal) return wait_or_deny(principal.error());
-  call_.identity.subject = principal->subject;
+  call_.identity.subject = principal.subject;
   if (!revocations.loaded()) return refused(Refusal::RevocationsNotLoaded);
-  if (revocations.meets(principal->subject, revocations.mark_of(*principal), now)) {
+  if (revocations.meets(principal.subject, revocations.mark_of(principal), now)) {
     return refused(Refusal::Revoked);
   }
-  const auto allowed = check_allow(*match_.route, *principal, match_.captures);
+  const auto allowed = check_allow(*match_.route, principal, match_.captures);
   if (!allowed) return denied_answer(allowed.error());
-  if (!principal->single_use) return grant(*principal);
-  principal_ = *principal;
+  if (!principal.single_use) return grant(principal);
+  principal_ = std::move(principal);
   use_token(now);
   return std::nullopt;
 }
@@ -131,20 +160,9 @@ void Authorization::on_deposit(DepositAnswer answer) {
   }
 }
 
-std::optional<OwnAnswer> Authorization::wait_or_deny(const Denied& denied) {
-  if (!denied.key_may_have_come || !host_.key_ring().wait_for(*denied.authenticator, *this)) {
-    return denied_answer(denied);
-  }
-  denied_ = denied;
-  return std::nullopt;
-}
-
-void Authorization::on_keys() {
-  if (auto answer = judge()) observer_->on_answer(std::move(*answer));
-}
-
 OwnAnswer Authorization::give_up() {
   stop_waiting();
+  inquiry_.reset();
   const auto asked = std::move(question_);
   return asked ? refused(Refusal::DepositsAway) : denied_answer(*denied_);
 }

@@ -12,7 +12,10 @@
 
 namespace gateway {
 
-class Authorization final : public OwnResource, private KeyRing::Waiter, private Depositing::Asker {
+class Authorization final : public OwnResource,
+                            private KeyRing::Waiter,
+                            private SessionStore::Asker,
+                            private Depositing::Asker {
  public:
   using OwnResource::OwnResource;
 
@@ -21,14 +24,16 @@ class Authorization final : public OwnResource, private KeyRing::Waiter, private
 
  private:
   void on_keys() override;
+  void on_session(const SessionStore::Answer& answer) override;
   void on_deposit(DepositAnswer answer) override;
 
-  // The questions in their order: an answer, or none where the next may be asked.
+  // The questions in their order: an answer, or none where the next may be asked or is waited for.
   std::optional<OwnAnswer> find_named_route();
   std::optional<OwnAnswer> take_handshake();
   std::optional<OwnAnswer> find_named_credential();
-  std::optional<OwnAnswer> judge();  // none: it waits for a key
+  std::optional<OwnAnswer> identify();
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
+  std::optional<OwnAnswer> judge(auth::Principal principal);
   void use_token(auth::WallTime now);
   OwnAnswer grant(const auth::Principal& principal);
 
@@ -38,7 +43,8 @@ class Authorization final : public OwnResource, private KeyRing::Waiter, private
   proxy::Target target_;             // of the same
   RouteMatch match_;                 // views into that
   FoundCredential credential_ = std::unexpected(auth::CredentialsError::Missing);
-  std::optional<Denied> denied_;                    // why it waits for a key
+  std::optional<Denied> denied_;                    // why it waits for a key, or asks a store
+  std::unique_ptr<Inquiry> inquiry_;                // of the latter
   std::optional<auth::Principal> principal_;        // who asks, where a token may be used once
   std::unique_ptr<Depositing::Question> question_;  // whether it was
 };

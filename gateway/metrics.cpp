@@ -156,7 +156,7 @@ void backend_handshake_durations(const InstanceMetrics& from, Exposition& to) {
   each_server(from.policy, [&](const auto& backend, auto server, const auto& places) {
     std::vector<const proxy::LatencyHistogram*> parts;
     for (const auto& worker : from.workers) {
-      const auto& servers = worker.servers.find(&backend)->second;
+      const auto& servers = worker.served.servers_of(backend);
       for (const auto place : places) parts.push_back(&servers.durations(place));
     }
     to.histogram(parts, {{"backend", backend.name}, {"server", server}});

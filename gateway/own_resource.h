@@ -19,6 +19,7 @@
 #include "gateway/policy.h"
 #include "gateway/refusal.h"
 #include "gateway/revocations.h"
+#include "gateway/session_store.h"
 #include "gateway/worker_counters.h"
 #include "proxy/http.h"
 #include "proxy/timers.h"
@@ -59,6 +60,7 @@ class OwnResource {
     virtual const Revocations& revocations() = 0;
     virtual KeyRing& key_ring() = 0;
     virtual Depositing& depositing() = 0;
+    virtual SessionStore& session_store(const SessionSettings& settings) = 0;
     virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;

@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 36> refusals{{
+constexpr std::array<RefusalRow, 38> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},

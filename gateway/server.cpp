@@ -413,7 +413,7 @@ void Server::adopt(std::shared_ptr<const Policy> policy, Reload::Done done) {
   ledger_.set_connections_max(affordable_connections(*policy_, worker_count_));
   warn_of_lowered_connections();
   workers_.front()->mailbox().post(
-      [this, longest = longest_token(*policy_)] { control_->set_longest_token(longest); });
+      [this, longest = longest_credential(*policy_)] { control_->set_longest_token(longest); });
   const auto news = fetched_keys_.adopt(authenticators_of(*policy_));
   say_ready();
   struct Round {

@@ -145,7 +145,7 @@ OwnAnswer TicketRequest::answer_preflight() {
 std::optional<OwnAnswer> TicketRequest::check_sender() {
   const auto& limit = match_.route->ip_limits.handshakes;
   if (limit.limited()) {
-    const auto wait = host_.ledger().take_handshake(match_.route->index, call_.identity.address,
+    const auto wait = host_.ledger().take_handshake(match_.route->id, call_.identity.address,
                                                     limit, host_.timers().now().monotonic);
     if (wait > wait.zero()) return no(Refusal::HandshakeRate, {}, 0, wait);
   }
@@ -182,6 +182,8 @@ std::optional<OwnAnswer> TicketRequest::judge() {
 }
 
 std::optional<OwnAnswer> TicketRequest::wait_or_deny(const Denied& denied) {
+  // Its cookie opens connections itself, and only while it is known that the login goes on.
+  if (denied.denial == Denial::SessionStoreAway) return no(Denied::because(Denial::NoTicketPlace));
   if (!denied.key_may_have_come || !host_.key_ring().wait_for(*denied.authenticator, *this)) {
     return no(denied);
   }

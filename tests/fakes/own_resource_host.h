@@ -10,6 +10,7 @@
 #include <doctest/doctest.h>
 
 #include "gateway/own_resource.h"
+#include "tests/fakes/scripted_session_store.h"
 #include "tests/gateway/captured_log.h"
 
 namespace tests {
@@ -26,6 +27,9 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
   const gateway::Revocations& revocations() override { return revoked; }
   gateway::KeyRing& key_ring() override { return ring; }
   gateway::Depositing& depositing() override { return depositing_; }
+  gateway::SessionStore& session_store(const gateway::SessionSettings&) override {
+    return sessions;
+  }
   gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
@@ -65,7 +69,7 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
   CapturedLog log_;
   gateway::Audit audit_{log_.log()};
   gateway::RefusalSampler refusals_{audit_};
-  gateway::WorkerCounters counters_{1};
+  gateway::WorkerCounters counters_;
   gateway::Ledger ledger_{100};
   struct Deposits final : gateway::DepositsPort {
     std::deque<gateway::ToDeposits> asked;
@@ -79,6 +83,7 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
 
  public:
   gateway::Revocations revoked;
+  ScriptedSessionStore sessions;
   std::vector<std::string> keys_asked_for;  // of these authenticators
   gateway::KeyRing ring{timers_,
                         [this](const auto& whose) { keys_asked_for.push_back(whose->name); }};

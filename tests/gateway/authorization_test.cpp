@@ -44,7 +44,11 @@ authenticators:
   once: { jwt: { issuer: us, audience: any, algorithms: [HS256], once: true,
                  keys: [ { secret: "the secret of the users, 32 octets" } ] } }
   guests: { anonymous: {} }
+  web: { session: { secret: tobiiscool, redis: { url: redis://127.0.0.1:6379/1 }, subject: /user,
+                    claims: { role: /role } } }
 routes:
+  - { path: /web, authenticate: [web], origins: ["https://app.example.com"],
+      allow: { claim: role, equals: editor } }
   - { path: /app, authenticate: [users], origins: ["https://app.example.com"] }
   - { path: "/teams/{team}", authenticate: [users], origins: ["*"],
       allow: { claim: teams, contains: "{team}" } }
@@ -325,6 +329,69 @@ TEST_SUITE("Forward authentication: keys by URL") {
     host.pass(0ms);
     CHECK(said(bad.answer) == "waits");
     CHECK(bad.resource->give_up().status == 401);
+  }
+}
+
+TEST_SUITE("Forward authentication: a login session of the application") {
+  // As npm's cookie-signature writes it.
+  const OwnedField logged_in{"Cookie",
+                             "connect.sid=s%3Ahello.DGDUkGlIkCzPz%2BC0B064FNgHdEjox7ch8tOBGslZ5QI"};
+  const OwnedField forged{"Cookie",
+                          "connect.sid=s%3Ahello.DGDUkGlIkCzPz%2BC0B064FNgHdEjox7ch8tOBGslZ5Qj"};
+  const OwnedField from_app{"Origin", "https://app.example.com"};
+
+  constexpr auto editor = R"({"cookie":{"expires":null},"user":"alice","role":"editor"})";
+  constexpr auto viewer = R"({"cookie":{"expires":null},"user":"alice","role":"viewer"})";
+
+  TEST_CASE("is asked for in its store, which says who it is") {
+    OwnResourceHost host(start);
+    Request request("/web", {logged_in, from_app});
+    request.ask(host);
+    CHECK(said(request.answer) == "waits");
+    CHECK(host.sessions.asked == std::vector<std::string>{"hello"});
+    SUBCASE("and that it may pass") {
+      host.sessions.find(editor);
+      CHECK(said(request.answer) == "204 alice");
+    }
+    SUBCASE("and that it may not") {
+      host.sessions.find(viewer);
+      CHECK(said(request.answer) == "403 not_allowed");
+    }
+    SUBCASE("or that it is over") {
+      host.sessions.miss();
+      CHECK(said(request.answer).starts_with("401 "));
+    }
+    SUBCASE("or nothing") {
+      host.sessions.go_away();
+      CHECK(said(request.answer) == "503 session_store_away");
+    }
+    SUBCASE("or nothing in time, and then nobody asks any more") {
+      CHECK(request.resource->give_up().status == 503);
+      CHECK_FALSE(host.sessions.asker);
+    }
+  }
+
+  TEST_CASE("whose subject is revoked does not pass") {
+    OwnResourceHost host(start);
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(start.wall);
+    host.revoked.add({"alice", now, now + 1h});
+    Request request("/web", {logged_in, from_app});
+    request.ask(host);
+    host.sessions.find(editor);
+    CHECK(said(request.answer) == "401 revoked");
+  }
+
+  TEST_CASE(
+      "is not asked for where the cookie is forged, and not waited for where nobody can ask") {
+    OwnResourceHost host(start);
+    Request request("/web", {forged, from_app});
+    request.ask(host);
+    CHECK(said(request.answer).starts_with("401 "));
+    CHECK(host.sessions.asked.empty());
+    host.sessions.open = false;
+    Request other("/web", {logged_in, from_app});
+    other.ask(host);
+    CHECK(said(other.answer) == "503 session_store_away");
   }
 }
 

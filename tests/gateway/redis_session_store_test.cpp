@@ -22,7 +22,7 @@ struct Fixture : proxy::Dialer {
   proxy::FlushList flushes;
   tests::CapturedLog captured;
   Audit audit{captured.log()};
-  WorkerCounters counters{1};
+  WorkerCounters counters;
   const SessionRedis redis = [] {
     SessionRedis made;
     made.server.host = "sessions.internal";

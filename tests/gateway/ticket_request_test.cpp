@@ -44,7 +44,11 @@ authenticators:
     jwt: { issuer: a, audience: any, algorithms: [RS256], keys: [ { jwks_url: https://a.example/ } ] }
     credentials: [ { header: Authorization }, { ticket: 20s } ]
   guests: { anonymous: {} }
+  web:
+    subject_prefix: "web:"
+    session: { secret: tobiiscool, redis: { url: redis://127.0.0.1:6379/1 }, subject: /user }
 routes:
+  - { path: /web, authenticate: [users, web], origins: ["https://app.example.com"] }
   - { path: /app, authenticate: [users, once, fetched], origins: ["https://app.example.com"],
       allow: { not: { claim: plan, equals: free } } }
   - { path: /limited, authenticate: [users, guests],
@@ -235,6 +239,14 @@ TEST_SUITE("CONTRACT 6: POST /_gatehouse/ticket") {
     Request guest;
     guest.body = R"({"path":"/limited"})";
     CHECK(said(std::move(guest)) == "403 no_ticket_place");
+    OwnResourceHost host(start);
+    Request logged_in(
+        {{"Cookie", "connect.sid=s%3Ahello.DGDUkGlIkCzPz%2BC0B064FNgHdEjox7ch8tOBGslZ5QI"},
+         {"Origin", "https://app.example.com"}});
+    logged_in.body = R"({"path":"/web"})";
+    logged_in.ask(host);
+    CHECK(logged_in.said() == "403 no_ticket_place");
+    CHECK(host.sessions.asked.empty());
     for (const auto& [body, status] : std::vector<OwnedField>{
              {R"({"path":"/nothing"})", "404 no_route"},
              {R"({"path":"/other"})", "404 no_route"},
