@@ -228,7 +228,9 @@ describe('a listener with TLS', () => {
     assert.equal(gateway.log.filter((line) => line.event === 'connection_refused').length, 1);
   });
 
-  test('holds little for a connection that is idle, also after a long message', async (t) => {
+  test('holds at most 20 KiB for a connection that is idle, also after a long message', {
+    skip: process.env.GATEHOUSE_SANITIZED && 'a sanitizer holds memory of its own',
+  }, async (t) => {
     const backend = await wsBackend(t);
     const gateway = await secureGateway(t, { backend: backend.port, workers: 1, route: { max_message: '1MiB' } });
     const open = async (count) => {
@@ -238,7 +240,7 @@ describe('a listener with TLS', () => {
     const before = gateway.residentKib();
     await open(150);
     const each = (gateway.residentKib() - before) / 150;
-    assert.ok(each < 32, `${each} KiB for a client and its backend`);
+    assert.ok(each <= 20, `${each} KiB for a client and its backend`);
   });
 });
 
