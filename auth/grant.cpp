@@ -1,5 +1,7 @@
 #include "auth/grant.h"
 
+#include <charconv>
+#include <cstdint>
 #include <memory>
 #include <utility>
 
@@ -17,6 +19,7 @@ constexpr const char* path_name = "path";
 constexpr const char* authenticator_name = "authenticator";
 constexpr const char* subject_name = "subject";
 constexpr const char* good_until_name = "good_until_ms";
+constexpr const char* key_name = "key";
 constexpr const char* claims_name = "claims";
 
 void set(json_t* object, const char* name, std::string_view value) {
@@ -25,6 +28,21 @@ void set(json_t* object, const char* name, std::string_view value) {
 
 std::string text_at(const json_t* object, const char* name) {
   return std::string(string_of(json_object_get(object, name)));
+}
+
+std::string hexadecimal(std::uint64_t number) {
+  std::string text(16, '0');
+  for (auto digit = text.rbegin(); number != 0; ++digit, number >>= 4) {
+    *digit = "0123456789abcdef"[number & 15];
+  }
+  return text;
+}
+
+// 0 where it is no such number: then the grant is another text than write_grant() makes of it.
+std::uint64_t key_of(std::string_view text) {
+  std::uint64_t key = 0;
+  std::from_chars(text.data(), text.data() + text.size(), key, 16);
+  return key;
 }
 
 std::optional<Claims> read_claims(std::string text) {
@@ -53,6 +71,7 @@ std::string write_grant(const Grant& grant) {
     json_object_set_new(object.get(), good_until_name,
                         json_integer(principal.good_until->time_since_epoch().count()));
   }
+  set(object.get(), key_name, hexadecimal(principal.key));
   set(object.get(), claims_name, principal.claims.to_json());
   return dump_json(object.get());
 }
@@ -73,6 +92,7 @@ std::optional<Grant> read_grant(std::string_view text) {
       .claims = *std::move(claims),
       .issued_at = {},
       .good_until = WallTime(std::chrono::milliseconds(json_integer_value(good_until)))};
+  principal.key = key_of(string_of(json_object_get(object->get(), key_name)));
   principal.issued_at = numeric_date(principal.claims.find("iat"));
   Grant grant{text_at(object->get(), route_name), text_at(object->get(), path_name),
               std::move(principal)};

@@ -334,7 +334,14 @@ std::expected<auth::Principal, Denied> redeem(const Route& route, std::string_vi
   if (!here) {
     return std::unexpected(denied(Denial::TicketElsewhere, route.line));
   }
-  const auto& rules = (*authenticator)->verifier->rules();
+  // The policy may be another one since the ticket was made.
+  const auto& verifier = *(*authenticator)->verifier;
+  const bool still = principal.subject.starts_with((*authenticator)->subject_prefix) &&
+                     (principal.key == 0 || verifier.keys().owns(principal.key));
+  if (!still) {
+    return std::unexpected(denied(Denial::TicketElsewhere, (*authenticator)->line));
+  }
+  const auto& rules = verifier.rules();
   const bool good = now < *principal.good_until &&
                     *principal.good_until - now <= rules.max_lifetime + rules.leeway &&
                     is_for(**authenticator, principal.issuer);

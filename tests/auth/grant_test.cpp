@@ -12,7 +12,7 @@ namespace {
 
 const auto text =
     R"({"route":"0123456789abcdef","path":"/chat","authenticator":"users","subject":"alice",)"
-    R"("good_until_ms":1790000030000,"claims":"{\"iss\":\"https://id/\",\"jti\":\"5f0c\",\"iat\":1790000000}"})"s;
+    R"("good_until_ms":1790000030000,"key":"00000000feedbeef","claims":"{\"iss\":\"https://id/\",\"jti\":\"5f0c\",\"iat\":1790000000}"})"s;
 
 std::string changed(std::string_view from, std::string_view to) {
   auto other = text;
@@ -35,6 +35,7 @@ TEST_SUITE("what a ticket stands for") {
     CHECK(principal.issued_at == WallTime(1'790'000'000s));
     CHECK(principal.good_until == WallTime(1'790'000'030s));
     CHECK(principal.claims.to_json() == R"({"iss":"https://id/","jti":"5f0c","iat":1790000000})");
+    CHECK(principal.key == 0xfeedbeef);
     CHECK_FALSE(principal.single_use);
     CHECK(write_grant(*read) == text);
   }
@@ -78,6 +79,9 @@ TEST_SUITE("what a ticket stands for") {
           changed("1790000030000", "1.5"),
           changed("1790000030000", "1e3"),
           changed("\"good_until_ms\":1790000030000,", ""),
+          changed("\"key\":\"00000000feedbeef\",", ""),
+          changed("00000000feedbeef", "feedbeef"),
+          changed("00000000feedbeef", "00000000FEEDBEEF"),
           changed(R"("{\"iss)", R"("[{\"iss)"),
           changed(R"(\"jti\")", R"(\"iss\")"),
           changed("\"claims\"", "\"claim\""),

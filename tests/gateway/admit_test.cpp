@@ -5,6 +5,7 @@
 #include <doctest/doctest.h>
 #include <fmt/format.h>
 
+#include "auth/fingerprint.h"
 #include "auth/grant.h"
 #include "auth/issue.h"
 #include "gateway/policy_file.h"
@@ -364,6 +365,16 @@ TEST_SUITE("CONTRACT 6: a ticket") {
     grant.principal.authenticator = "b";
     CHECK(redeemed(grant) == "ticket_elsewhere");
     grant.principal.authenticator = "a";
+    CHECK(redeemed(grant) == "ticket_elsewhere");
+  }
+
+  TEST_CASE("opens nothing where another policy has not the key or the prefix of its subject") {
+    auto grant = good_grant();
+    grant.principal.key = auth::fingerprint_of("a key that is gone, 32 octets long");
+    CHECK(redeemed(grant) == "ticket_elsewhere");
+    grant.principal.key = auth::fingerprint_of(secret_a);
+    CHECK(redeemed(grant) == "t:alice");
+    grant.principal.subject = "alice";
     CHECK(redeemed(grant) == "ticket_elsewhere");
   }
 

@@ -284,7 +284,6 @@ class Fixture final : public gateway::Session::Host {
     }
   } deposits_;
   gateway::Depositing depositing_{0};
-  const gateway::RoomServices room_services_{rooms_, reader_, ledger_, &permits_};
   const gateway::RoomServices room_services_{rooms_, reader_, ledger_, rule_of_room_, &permits_};
   proxy::FlushList flushes_;
   proxy::Timers timers_{proxy::Instant{{}, begin}};

@@ -59,7 +59,7 @@ struct Fixture : SessionWatch::Host {
                            std::chrono::floor<std::chrono::milliseconds>(timers.now().wall));
     REQUIRE(principal);
     SessionWatch::Host& host = *this;
-    watch = std::make_unique<SessionWatch>(host, timers, "id-1", *principal, "/chat");
+    watch = std::make_unique<SessionWatch>(host, timers, "id-1", *principal);
   }
   void pass(proxy::Duration time) {
     const auto now = timers.now();

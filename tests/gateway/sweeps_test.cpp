@@ -37,6 +37,7 @@ struct Fixture : Session::Host {
   proxy::Timers clock{proxy::Instant{{}, begin}};
   KeyRing keys{clock, [](const auto&) {}};
   tests::ScriptedSessionStore login_sessions;
+  Depositing deposits{0};
   std::shared_ptr<Policy> policy = std::make_shared<Policy>();
   std::shared_ptr<const ServedPolicy> served_policy;
   AskedTable asked;
@@ -61,6 +62,7 @@ struct Fixture : Session::Host {
   const Revocations& revocations() override { return revoked; }
   KeyRing& key_ring() override { return keys; }
   SessionStore& session_store(const SessionSettings&) override { return login_sessions; }
+  Depositing& depositing() override { return deposits; }
   const RoomServices& room_services() override { return services; }
   const std::shared_ptr<const ServedPolicy>& served() override { return served_policy; }
   AdoptionTally& adoptions() override { return adopted; }

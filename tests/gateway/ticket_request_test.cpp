@@ -48,12 +48,12 @@ authenticators:
     subject_prefix: "web:"
     session: { secret: tobiiscool, redis: { url: redis://127.0.0.1:6379/1 }, subject: /user }
 routes:
-  - { path: /web, authenticate: [users, web], origins: ["https://app.example.com"] }
   - { path: /app, authenticate: [users, once, fetched], origins: ["https://app.example.com"],
       allow: { not: { claim: plan, equals: free } } }
   - { path: /limited, authenticate: [users, guests],
       limits: { ip: { handshakes: 1/m, burst: 1 } } }
   - { path: /other, hosts: [other.example], authenticate: [users], origins: ["https://other.example.com"] }
+  - { path: /web, authenticate: [users, web], origins: ["https://app.example.com"] }
 )",
                                [](const std::string&) { return std::nullopt; });
     REQUIRE_MESSAGE(loaded.has_value(), (loaded ? "" : loaded.error().front().to_string()));
