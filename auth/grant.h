@@ -2,7 +2,8 @@
 // exactly one form for each grant:
 //   {"route":"0123456789abcdef","path":"/chat","authenticator":"users","subject":"alice",
 //    "good_until_ms":1790000000000,"key":"0123456789abcdef","claims":"{…}"}
-// `key` is Principal::key, `claims` are the JSON text that the token had: who issued it, when, and its id are in it.
+// `key` is Principal::key, `claims` are the JSON text that the token had: who issued it, when, and
+// its id are in it.
 #pragma once
 
 #include <optional>

@@ -145,8 +145,8 @@ OwnAnswer TicketRequest::answer_preflight() {
 std::optional<OwnAnswer> TicketRequest::check_sender() {
   const auto& limit = match_.route->ip_limits.handshakes;
   if (limit.limited()) {
-    const auto wait = host_.ledger().take_handshake(match_.route->id, call_.identity.address,
-                                                    limit, host_.timers().now().monotonic);
+    const auto wait = host_.ledger().take_handshake(match_.route->id, call_.identity.address, limit,
+                                                    host_.timers().now().monotonic);
     if (wait > wait.zero()) return no(Refusal::HandshakeRate, {}, 0, wait);
   }
   const auto query = call_.head.target.find('?');
