@@ -45,6 +45,8 @@ void list_connections(Census& census, const AdminCall& call, AdminReply reply) {
 
 // Closes the one that has this id.
 struct ClosingWalk {
+  static constexpr bool finds_nothing = true;
+
   std::string id;
   bool found = false;
   SessionCursor cursor = {};

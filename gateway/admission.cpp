@@ -74,11 +74,13 @@ void Admission::read_head(std::unique_ptr<proxy::Transport> transport) {
 }
 
 // It may have had to give way in this iteration. Whom a load balancer speaks for is the peer from
-// now on: its fields are believed if that one is trusted.
+// now on: its fields are believed if that one is trusted. Where it names nobody, the fields may be
+// anybody's, and are not.
 void Admission::on_preamble(std::unique_ptr<proxy::Transport> transport,
                             std::optional<proxy::IpAddress> client, std::string_view early) {
   if (state_ != State::Arriving) return;
   if (client) identity_.address = *client;
+  nameless_ = !client && preamble_->proxied();
   host_.loop().retire(std::move(preamble_));
   read_head(std::move(transport));
   if (!early.empty()) on_octets(early);
@@ -150,12 +152,14 @@ void Admission::on_octets(std::string_view octets) {
 // The first failure answers (CONTRACT section 3).
 void Admission::on_head() {
   served_ = host_.served();  // from here on it is asked by this one
-  peer_trusted_ = trusted(policy(), identity_.address);
+  peer_trusted_ = !nameless_ && trusted(policy(), identity_.address);
   head_at_ = now();
   head_ = parser_.take_request();
   fields_ = views_of(head_.fields);
-  identity_.address =
-      proxy::client_address(identity_.address, head_.fields, policy().trusted_proxies);
+  if (peer_trusted_) {
+    identity_.address =
+        proxy::client_address(identity_.address, head_.fields, policy().trusted_proxies);
+  }
   if (!form_is_good() || !has_room()) return;
   if (target_.path.starts_with(own_path_prefix)) return serve();
   const bool may_say_who_it_is = finds_route() && within_handshake_rate() && asks_for_websocket() &&
@@ -658,6 +662,7 @@ void Admission::finish() {
   if (std::exchange(state_, State::Done) == State::Done) return;
   deadline_.disarm();
   inquiry_.reset();
+  question_.reset();
   stop_waiting();
   host_.loop().retire(std::move(preamble_));
   host_.loop().retire(std::move(backend_));

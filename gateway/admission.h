@@ -205,7 +205,8 @@ class Admission final : private proxy::Transport::Observer,
   Host& host_;
   std::shared_ptr<const ServedPolicy> served_;
   State state_ = State::Arriving;
-  bool secure_;  // it comes over TLS
+  bool secure_;            // it comes over TLS
+  bool nameless_ = false;  // the PROXY protocol's header did not say whose it is
   bool peer_trusted_ = false;
   bool anything_received_ = false;
   bool counted_;  // by the ledger, as one of max_connections

@@ -194,12 +194,17 @@ const Authenticator* session_reader(const Route& route, const auth::CredentialPl
 }
 
 Denied name_session(const Authenticator& authenticator, std::string_view cookie) {
-  auto id = auth::session_id(cookie, authenticator.session->secrets);
-  if (!id) return session_refused(authenticator, auth::SessionError::NotSigned);
-  Denied result = denied(Denial::SessionStoreAway, authenticator.line);
-  result.authenticator = &authenticator;
-  result.session_id = *std::move(id);
-  return result;
+  const auto& session = *authenticator.session;
+  for (std::size_t i = 0; i < session.secrets.size(); ++i) {
+    auto id = auth::session_id(cookie, {&session.secrets[i], 1});
+    if (!id) continue;
+    Denied result = denied(Denial::SessionStoreAway, authenticator.line);
+    result.authenticator = &authenticator;
+    result.session_id = *std::move(id);
+    result.session_key = session.keys[i];
+    return result;
+  }
+  return session_refused(authenticator, auth::SessionError::NotSigned);
 }
 
 }  // namespace
@@ -290,6 +295,7 @@ std::expected<auth::Principal, Denied> authenticate_session(const Denied& asked,
   auto principal =
       auth::read_session(answer.record, answer.time_to_live, authenticator.session->rules, now);
   if (!principal) return std::unexpected(session_refused(authenticator, principal.error()));
+  principal->key = asked.session_key;
   return *std::move(principal);
 }
 

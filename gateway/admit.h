@@ -58,8 +58,9 @@ struct Denied {
   std::optional<auth::TokenError> token_error;      // of TokenRefused
   std::optional<auth::SessionError> session_error;  // of SessionRefused
   const Authenticator* authenticator =
-      nullptr;             // which one refused the token or session, where one was chosen
-  std::string session_id;  // of SessionStoreAway: signed by the application, to be asked for
+      nullptr;                    // which one refused the token or session, where one was chosen
+  std::string session_id;         // of SessionStoreAway: signed by the application, to be asked for
+  std::uint64_t session_key = 0;  // of the same: fingerprint of the secret that signed it
   bool key_may_have_come = false;  // of TokenRefused: its key may be where the others come from
   const auth::Condition* condition = nullptr;  // of NotAllowed: the innermost that decided
   int line = 0;                                // where the policy says so; 0: nowhere

@@ -23,10 +23,15 @@ const Authenticator* find_again(const Route& route, const Authenticator* before)
       route.authenticate, [&](const auto& each) { return each->name == before->name; });
   if (found == route.authenticate.end()) return nullptr;
   if (!(*found)->session != !before->session) return nullptr;
+  if (!(*found)->verifier != !before->verifier) return nullptr;
   return (*found)->subject_prefix == before->subject_prefix ? found->get() : nullptr;
 }
 
 bool has_key(const Authenticator& authenticator, std::uint64_t key) {
+  if (authenticator.session) {
+    const auto& keys = authenticator.session->keys;
+    return std::ranges::find(keys, key) != keys.end();
+  }
   return authenticator.verifier && authenticator.verifier->keys().owns(key);
 }
 

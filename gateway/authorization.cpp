@@ -122,19 +122,22 @@ void Authorization::on_session(const SessionStore::Answer& answer) {
 }
 
 std::optional<OwnAnswer> Authorization::judge(auth::Principal principal) {
-  const auto now = wall_time(host_.timers());
-  const auto& revocations = host_.revocations();
   call_.identity.subject = principal.subject;
-  if (!revocations.loaded()) return refused(Refusal::RevocationsNotLoaded);
-  if (revocations.meets(principal.subject, revocations.mark_of(principal), now)) {
-    return refused(Refusal::Revoked);
-  }
+  if (auto no = revoked(principal)) return no;
   const auto allowed = check_allow(*match_.route, principal, match_.captures);
   if (!allowed) return denied_answer(allowed.error());
   if (!principal.single_use) return grant(principal);
   principal_ = std::move(principal);
-  use_token(now);
+  use_token(wall_time(host_.timers()));
   return std::nullopt;
+}
+
+std::optional<OwnAnswer> Authorization::revoked(const auth::Principal& principal) const {
+  const auto& revocations = host_.revocations();
+  if (!revocations.loaded()) return refused(Refusal::RevocationsNotLoaded);
+  const auto mark = revocations.mark_of(principal);
+  if (!revocations.meets(principal.subject, mark, wall_time(host_.timers()))) return std::nullopt;
+  return refused(Refusal::Revoked);
 }
 
 // What the proxy opens then is the one connection of the token.
@@ -149,8 +152,10 @@ void Authorization::use_token(auth::WallTime now) {
 void Authorization::on_deposit(DepositAnswer answer) {
   using Outcome = DepositAnswer::Outcome;
   switch (answer.outcome) {
-    case Outcome::Done:
-      return observer_->on_answer(grant(*principal_));
+    case Outcome::Done: {
+      auto no = revoked(*principal_);  // meanwhile
+      return observer_->on_answer(no ? *std::move(no) : grant(*principal_));
+    }
     case Outcome::NotDone:
       return observer_->on_answer(denied_answer(Denied::because(Denial::TokenUsed)));
     case Outcome::Away:

@@ -34,6 +34,7 @@ class Authorization final : public OwnResource,
   std::optional<OwnAnswer> identify();
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
   std::optional<OwnAnswer> judge(auth::Principal principal);
+  std::optional<OwnAnswer> revoked(const auth::Principal& principal) const;
   void use_token(auth::WallTime now);
   OwnAnswer grant(const auth::Principal& principal);
 

@@ -23,7 +23,9 @@ namespace gateway {
 class Census {
  public:
   static constexpr std::chrono::seconds answer_max{2};
-  static constexpr std::size_t asked_max = 8;  // questions at a time: each holds what was found
+  // Questions at a time, but for those that hold nothing of what they find: such a walk says so by
+  // a constant `finds_nothing`.
+  static constexpr std::size_t asked_max = 8;
 
   // How a thread is told something: a Mailbox's post(), or a test's.
   using Post = std::function<void(proxy::Mailbox::Letter)>;
@@ -42,7 +44,9 @@ class Census {
 
   template <typename Walk>
   void ask(const Walk& walk, Answer<Walk> answer) {
-    if (asked_.size() == asked_max) return answer({});
+    if constexpr (!requires { Walk::finds_nothing; }) {
+      if (asked_.size() >= asked_max) return answer({});
+    }
     const auto number = ++last_;
     asked_.emplace(number, std::make_unique<Question<Walk>>(timers_.now().monotonic + answer_max,
                                                             std::move(answer)));

@@ -173,8 +173,12 @@ Verdict Conversation::judge_backend_action(std::string_view text) {
 // --- what a client may do ---
 
 Verdict Conversation::join(std::string_view room, std::string_view id) {
-  // The message that was held is judged again: its answer has been given, the backend is left.
-  if (pending_ && pending_->verdict) return *std::exchange(pending_, nullptr)->verdict;
+  // The message that was held is judged again: its answer has been given, the backend is left. By
+  // another policy it may have been something else by then, and this is another one.
+  if (pending_ && pending_->verdict) {
+    const auto held = std::exchange(pending_, nullptr);
+    if (held->room == room) return *held->verdict;
+  }
   if (!may(auth::RoomAction::Join, room)) return refuse_join(RoomError::AccessDenied, room, id);
   if (!find(room) && memberships().size() >= settings().rooms_per_connection_max) {
     return refuse_join(RoomError::TooManyRooms, room, id);

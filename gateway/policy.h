@@ -50,6 +50,7 @@ struct SessionRedis {
   proxy::RedisServer server;
   Milliseconds timeout{5'000};
   std::string prefix;
+  bool inherited = false;  // the server is that of Policy::redis
 
   bool operator==(const SessionRedis&) const = default;
 };
@@ -57,6 +58,7 @@ struct SessionRedis {
 // Of the application that a browser has logged in to (CONTRACT section 2, `session`).
 struct SessionSettings {
   std::vector<std::string> secrets;  // at least one: of the cookie's signature
+  std::vector<std::uint64_t> keys;   // their fingerprints, in that order
   auth::SessionRules rules;
   SessionRedis redis;
   Milliseconds recheck{30'000};

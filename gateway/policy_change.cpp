@@ -56,6 +56,14 @@ std::vector<PolicyError> faults_of(const Policy& policy) {
     faults.push_back(
         {policy.file, 0, 0, "'scope: global' needs 'redis', which takes effect at a restart only"});
   }
+  for (const auto& [name, authenticator] : policy.authenticators) {
+    if (!authenticator->session || !authenticator->session->redis.inherited) continue;
+    if (policy.redis && authenticator->session->redis.server == policy.redis->server) continue;
+    faults.push_back({policy.file, authenticator->line, 0,
+                      fmt::format("the sessions of '{}' are in the 'redis' at the top, which takes "
+                                  "effect at a restart only",
+                                  name)});
+  }
   // Its address may be another one than the file says now.
   if (policy.admin_token.empty() && !policy.admin.ip.loopback()) {
     faults.push_back(

@@ -284,6 +284,11 @@ void check_policy(PolicyReader& reader, const YamlNode& root, const Draft& draft
     reader.fault(mark_at(root, "listen"),
                  fmt::format("{} is the admin listener's address too", policy.admin.to_string()));
   }
+  const auto proxied = std::ranges::any_of(policy.listen, &ListenSettings::proxy_protocol);
+  if (proxied && policy.trusted_proxies.empty()) {
+    reader.fault(mark_at(root, "listen"),
+                 "'proxy_protocol: true' without 'trusted_proxies': nobody could connect");
+  }
   check_scopes(reader, root, policy);
   auto used = [&policy](const auto& uses) {
     return std::any_of(policy.routes.begin(), policy.routes.end(), uses);

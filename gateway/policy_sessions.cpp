@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "auth/fingerprint.h"
 #include "gateway/json_dialect.h"
 #include "gateway/policy_conditions.h"
 #include "gateway/policy_values.h"
@@ -133,6 +134,7 @@ SessionRedis redis_of(PolicyReader& reader, const YamlNode& node, Draft& draft,
   } else if (redis && !node.find("redis")) {
     its.server = redis->server;
     its.timeout = redis->timeout;
+    its.inherited = true;
   } else if (!node.find("redis")) {
     reader.fault(node.mark, "'redis' is missing, here and at the top: where are the sessions?");
   }
@@ -148,6 +150,9 @@ SessionDraft read_session(PolicyReader& reader, const YamlNode& node,
   if (!read_keys(reader, node, session_keys(), draft)) return session;
   session.cookie = std::move(draft.cookie);
   session.settings.secrets = secrets_of(reader, node, draft);
+  for (const auto& secret : session.settings.secrets) {
+    session.settings.keys.push_back(auth::fingerprint_of(secret));
+  }
   session.settings.redis = redis_of(reader, node, draft, redis);
   session.settings.rules.subject = std::move(draft.subject);
   session.settings.rules.claims = std::move(draft.claims);

@@ -28,7 +28,13 @@ Reload::Reload(proxy::Timers& timers, Audit& audit, const Policy& policy, Load l
   watch(policy.watch);
 }
 
+void Reload::stop() {
+  stopped_ = true;
+  watch(false);
+}
+
 bool Reload::ask(std::string_view asked_by, Answer answer) {
+  if (stopped_) return false;
   const bool busy = !round_.asked_by.empty();
   auto& round = busy ? next_ : round_;
   if (answer && round.answers.size() == waiting_max) return false;
@@ -69,7 +75,7 @@ void Reload::succeed(std::vector<PolicyError> warnings, const AdoptionTally& con
 
 void Reload::end(const Reloaded& reloaded) {
   for (auto& answer : std::exchange(round_, std::exchange(next_, {})).answers) answer(reloaded);
-  if (!round_.asked_by.empty()) begin();
+  if (!round_.asked_by.empty() && !stopped_) begin();
 }
 
 void Reload::watch(bool on) {

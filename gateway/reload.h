@@ -53,9 +53,12 @@ class Reload {
   Reload& operator=(const Reload&) = delete;
 
   // `asked_by`: a word of static life for the log. The answer is called once, within the call or
-  // later. False: waiting_max wait already, and it is not called.
+  // later. False: waiting_max wait already, or it was stopped; it is not called.
   using Answer = std::move_only_function<void(const Reloaded&)>;
   bool ask(std::string_view asked_by, Answer answer = {});
+
+  // What is under way ends; nothing more begins, and who waits for it is not answered.
+  void stop();
 
   std::uint64_t succeeded() const { return succeeded_; }
   std::uint64_t failed() const { return failed_; }
@@ -83,6 +86,7 @@ class Reload {
   proxy::MonotonicTime begun_{};
   std::uint64_t succeeded_ = 0;
   std::uint64_t failed_ = 0;
+  bool stopped_ = false;
   FileChange change_;
   proxy::Timer next_look_;
 };

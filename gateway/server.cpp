@@ -402,7 +402,7 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> Server::load() {
 
 // False: too many wait for it, or everybody is on the way out.
 bool Server::reload(std::string_view asked_by, Reload::Answer answer) {
-  return !draining_ && reload_.ask(asked_by, std::move(answer));
+  return reload_.ask(asked_by, std::move(answer));
 }
 
 // Whatever a worker is told before it is told of the policy it knows by then.
@@ -527,6 +527,7 @@ void Server::run() {
 void Server::on_terminate() {
   if (std::exchange(draining_, true)) return loop_.stop();
   audit_.draining(ledger_.open());
+  reload_.stop();  // it would close at once whom the drain spreads
   supervision_.stopping();
   drain_deadline_.arm(policy_->drain.timeout);
   if (policy_->drain.delay == Milliseconds(0)) return drain_workers();

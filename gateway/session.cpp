@@ -461,6 +461,7 @@ void Session::on_ending(Relay::Side first, const proxy::Ending& ending, const pr
 
 void Session::record_end(std::uint16_t code, ClosedBy by, std::string_view reason) {
   due_.disarm();
+  use_.reset();
   if (login_) login_->watch.stop();
   if (conversation_) conversation_->end();
   if (limit_hits_unreported_ > 0) write_limit_line();

@@ -11,6 +11,8 @@ namespace {
 
 // Looks at nothing: that a worker sends it back is what is asked.
 struct SignOfLife {
+  static constexpr bool finds_nothing = true;
+
   bool step(const Surveyed&) { return false; }
 };
 

@@ -480,8 +480,11 @@ void Connection::on_patience() {
   if (overflowed_) return give_up_on_reader();
   auto unsent = this->unsent();
   if (unsent == 0) return;
-  if (auto taken = written_octets_ - unsent; taken != taken_octets_seen_) {
-    taken_octets_seen_ = taken;
+  // Over TLS more is unsent than was written, so it may be less than what was seen.
+  const auto taken = written_octets_ - unsent;
+  const bool progress = static_cast<std::int64_t>(taken - taken_octets_seen_) > 0;
+  taken_octets_seen_ = taken;
+  if (progress) {
     quarters_without_progress_ = 0;
   } else if (++quarters_without_progress_ == 4) {
     if (state_ == State::Closing) return lose({Ending::Cause::Stalled, {}});
@@ -503,7 +506,7 @@ void Connection::on_heartbeat() {
   }
   // A peer that does not take what it was sent cannot have seen a Ping behind it: that is a stall.
   bool reads = unsent() == 0;
-  if (reads) write(write_frame(role_, Opcode::Ping, {}));
+  reads ? write(write_frame(role_, Opcode::Ping, {})) : watch_unsent();
   pong_due_ = reads && !paused_;
   heartbeat_.arm(pong_due_ ? settings_->pong_timeout : settings_->ping_interval);
 }

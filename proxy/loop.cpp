@@ -41,7 +41,7 @@ Loop::Loop()
 }
 
 Loop::~Loop() {
-  retired_.clear();
+  destroy_retired();
   for (auto* handle : {reinterpret_cast<uv_handle_t*>(&handles_->prepare),
                        reinterpret_cast<uv_handle_t*>(&handles_->check),
                        reinterpret_cast<uv_handle_t*>(&handles_->deadline)}) {
@@ -55,7 +55,19 @@ Loop::~Loop() {
 
 uv_loop_s* Loop::raw() const { return &handles_->loop; }
 
-void Loop::run() { uv_run(raw(), UV_RUN_DEFAULT); }
+// Who was retired in the last iteration may point at what its owner destroys before the loop.
+void Loop::run() {
+  uv_run(raw(), UV_RUN_DEFAULT);
+  destroy_retired();
+}
+
+// A destructor may retire more.
+void Loop::destroy_retired() {
+  while (!retired_.empty()) {
+    auto retired = std::move(retired_);
+    retired_.clear();
+  }
+}
 
 void Loop::stop() { uv_stop(raw()); }
 
@@ -67,11 +79,7 @@ void Loop::wake() {
 
 void Loop::before_sleep() {
   flushes_.flush();
-  // A destructor may retire more.
-  while (!retired_.empty()) {
-    auto retired = std::move(retired_);
-    retired_.clear();
-  }
+  destroy_retired();
   if (std::exchange(awake_, false)) {
     iterations_.observe(std::chrono::steady_clock::now() - timers_.now().monotonic);
   }

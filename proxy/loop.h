@@ -53,6 +53,7 @@ class Loop {
   struct Handles;
 
   void before_sleep();
+  void destroy_retired();
   void after_sleep();
 
   Timers timers_;

@@ -6,8 +6,12 @@ namespace proxy {
 
 Preamble::Preamble(std::unique_ptr<Transport> transport, bool proxied,
                    std::shared_ptr<const TlsServerContext> tls, TlsRoom room, Observer& observer)
-    : observer_(observer), context_(std::move(tls)), room_(room), transport_(std::move(transport)) {
-  if (!proxied) {
+    : observer_(observer),
+      proxied_(proxied),
+      context_(std::move(tls)),
+      room_(room),
+      transport_(std::move(transport)) {
+  if (!proxied_) {
     begin_tls();
   } else {
     transport_->observe(*this);

@@ -44,6 +44,7 @@ class Preamble final : private Transport::Observer, private TlsTransport::Handsh
 
   // What is awaited.
   enum class Stage : std::uint8_t { ProxyHeader, Tls };
+  bool proxied() const { return proxied_; }
   Stage stage() const { return tls_ ? Stage::Tls : Stage::ProxyHeader; }
 
  private:
@@ -55,6 +56,7 @@ class Preamble final : private Transport::Observer, private TlsTransport::Handsh
   void begin_tls();
 
   Observer& observer_;
+  const bool proxied_;
   std::shared_ptr<const TlsServerContext> context_;
   TlsRoom room_;
   ProxyHeaderParser header_;

@@ -132,7 +132,7 @@ class RedisBus final : public Bus, public Store {
   Timers& timers_;
   FlushList& flushes_;
   Dialer& dialer_;
-  const RedisServer& server_;
+  const RedisServer server_;
   const Duration timeout_;
   const std::string heartbeat_channel_;
   Observer* observer_ = nullptr;

@@ -69,7 +69,7 @@ class RedisClient final : private RedisConnection::Observer {
   Timers& timers_;
   FlushList& flushes_;
   Dialer& dialer_;
-  const RedisServer& server_;
+  const RedisServer server_;
   const Duration timeout_;
 
   Observer& observer_;

@@ -42,7 +42,7 @@ class RedisDialer final : public Dialer {
   void found(std::vector<IpAddress> addresses);
 
   Loop& loop_;
-  const RedisServer& server_;
+  const RedisServer server_;
   OnFound on_found_;
   std::vector<IpAddress> addresses_;
   std::size_t at_hand_ = 0;

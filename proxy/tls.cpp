@@ -189,8 +189,10 @@ std::string_view TlsTransport::decrypt() {
                                static_cast<int>(room_.plaintext.size() - filled));
     if (count > 0) {
       filled += static_cast<std::size_t>(count);
-      answers_ = 0;
-      continue;
+      if (answers_ <= answers_max) {
+        if (transport_->unsent() == 0) answers_ = 0;
+        continue;
+      }
     }
     const int error = SSL_get_error(tls_, count);
     if (error == SSL_ERROR_WANT_READ && answers_ <= answers_max) break;

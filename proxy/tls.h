@@ -68,8 +68,8 @@ class TlsTransport final : public Transport, private Transport::Observer {
   void finish() override;
 
  private:
-  // Answers of the protocol itself (KeyUpdate, no_renegotiation) between two octets of the peer's:
-  // one that asks for more is not speaking, but attacking.
+  // Answers of the protocol itself (KeyUpdate, no_renegotiation) between two octets of the peer's,
+  // and while it takes nothing: one that asks for more is not speaking, but attacking.
   static constexpr std::uint32_t answers_max = 32;
 
   // Handshaking: nothing else is read or written.

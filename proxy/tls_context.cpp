@@ -156,6 +156,10 @@ bool TlsServerContext::ask_for_certificates() {
     if (SSL_CTX_add_client_CA(context_.get(), authority.get()) != 1) return false;
   }
   const bool required = settings_.client_auth == ClientAuth::Require;
+  // A ticket would let in who had a good certificate once, and with TLS 1.3 for ever: OpenSSL
+  // renews it at each use, and does not look at the certificate again.
+  SSL_CTX_set_options(context_.get(), SSL_OP_NO_TICKET);
+  if (SSL_CTX_set_num_tickets(context_.get(), 0) != 1) return false;
   SSL_CTX_set_verify(context_.get(),
                      SSL_VERIFY_PEER | (required ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0), nullptr);
   return true;

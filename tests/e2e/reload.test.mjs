@@ -280,13 +280,11 @@ test('what takes a restart is named in a warning, and all else comes into force'
   assert.deepEqual(lines(gateway, 'connection_opened'), []);
 });
 
-test('several signals in a row are at most one more reload', async (t) => {
+test('a reload on top of others is answered when it has been done', async (t) => {
   const gateway = await startRooms(t);
   for (let i = 0; i < 20; ++i) process.kill(gateway.pid, 'SIGHUP');
-  await gateway.logged('a reload', (one) => one.event === 'policy_reloaded');
-  const { connections } = await reloaded(gateway);
-  assert.deepEqual(connections, { asked: 0, closed: 0, rooms_left: 0 });
-  assert.ok(lines(gateway, 'policy_reloaded').length <= 21);
+  const answers = await Promise.all(Array.from({ length: 5 }, () => reloaded(gateway)));
+  for (const { connections } of answers) assert.deepEqual(connections, { asked: 0, closed: 0, rooms_left: 0 });
 });
 
 test('watch: a file that changes is loaded once it rests, also behind a link; a fault is said once', async (t) => {

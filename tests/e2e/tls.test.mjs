@@ -181,6 +181,20 @@ describe('a listener with TLS', () => {
     await assert.rejects(client(t, urlOf(requested), bad));
   });
 
+  test('looks at the certificate of a client each time, and resumes nothing', async (t) => {
+    const gateway = await secureGateway(t, { backend: await freePort(), more: { client_ca: 'ca.crt', client_auth: 'require' } });
+    const options = { ...ca.sign('DNS:client'), minVersion: 'TLSv1.3' };
+    const { socket, peer } = await handshake(t, gateway.port, options);
+    let tickets = 0;
+    socket.on('session', () => { ++tickets; });
+    peer.send(upgradeRequest({ target: '/nowhere' }));
+    assert.equal((await peer.head()).status, 404);
+    assert.equal(tickets, 0);
+    const older = { ...ca.sign('DNS:client'), minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' };
+    const session = (await handshake(t, gateway.port, older)).socket.getSession();
+    assert.equal((await handshake(t, gateway.port, { ...older, session })).socket.isSessionReused(), false);
+  });
+
   test('does not resume for a listener that asks for a certificate what was begun at one that does not', async (t) => {
     const open = await freePort();
     const gateway = await startGateway(t, (its) => ({
@@ -388,6 +402,11 @@ backend out
     const header = 'PROXY TCP4 192.0.2.1 198.51.100.2 4660 443\r\n';
     const request = upgradeRequest({ target: '/nowhere' });
     assert.equal((await (await from('127.0.0.1', header + request)).head()).status, 404);
+    // One that names nobody: what stands in the fields may be anybody's.
+    const nameless = await from('127.0.0.1', `PROXY UNKNOWN\r\n${upgradeRequest({ target: '/nobody', fields: { 'X-Forwarded-For': '203.0.113.9' } })}`);
+    assert.equal((await nameless.head()).status, 404);
+    const line = await gateway.logged('the refusal', (one) => one.event === 'connection_refused' && one.path === '/nobody');
+    assert.equal(line.address, '127.0.0.1');
     await (await from('127.0.0.9', header + request)).end();
     assert.equal((await refusal(gateway, 'untrusted_proxy')).address, '127.0.0.9');
     await (await from('127.0.0.1', request)).end();

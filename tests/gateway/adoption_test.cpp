@@ -144,6 +144,41 @@ TEST_SUITE("Another policy, and a connection that is open") {
     CHECK(outcome({.by_fetched_key = true}, {.secrets = other}) == "stays");
   }
 
+  TEST_CASE(
+      "who let it in has to read the same kind of credential, and to have the secret of its "
+      "cookie") {
+    Authenticator before;
+    before.name = "users";
+    Route route;
+    route.path = *PathPattern::parse("/chat/{team}");
+    const auto judged = [&](const char* kind, std::uint64_t key) {
+      const auto loaded = parse_policy("policy.yaml",
+                                       fmt::format(R"(version: 1
+listen: [ {{ address: 127.0.0.1:8080 }} ]
+authenticators: {{ users: {{ {} }} }}
+routes: [ {{ path: "/chat/{{team}}", authenticate: [users], origins: ["*"] }} ]
+)",
+                                                   kind),
+                                       [](const auto&) { return std::nullopt; });
+      if (!loaded) FAIL(loaded.error().front().to_string());
+      const Asked asked{"chat.example.com", "/chat/red", "https://app.example.com", true};
+      const auto adopted = adopt(*loaded->policy, {asked, route, &before, key, "alice", ""});
+      return adopted ? std::string_view("other") : row_of(adopted.error()).name;
+    };
+    const auto session = R"(session: { secret: [ "one of 16 octets", "two of 16 octets" ],
+      redis: { url: redis://127.0.0.1:6379/1 }, subject: /user })";
+    const auto tokens = R"(jwt: { issuer: any, audience: any, algorithms: [HS256],
+      keys: [ { secret: "the first secret, of 32 octets: a" } ] })";
+    CHECK(judged("anonymous: {}", 0) != "authenticator_gone");
+    CHECK(judged(tokens, 0) == "authenticator_gone");
+    CHECK(judged(session, 0) == "authenticator_gone");
+    before.session = std::make_shared<const SessionSettings>();
+    CHECK(judged(tokens, 0) == "authenticator_gone");
+    CHECK(judged("anonymous: {}", 0) == "authenticator_gone");
+    CHECK(judged(session, auth::fingerprint_of("two of 16 octets")) != "key_gone");
+    CHECK(judged(session, auth::fingerprint_of("gone of 16 octet")) == "key_gone");
+  }
+
   TEST_CASE("`allow` has to hold of what was verified, and of what the path captures") {
     CHECK(outcome({.allow = "{ claim: plan, equals: pro }"}) == "stays");
     CHECK(outcome({.allow = "{ claim: plan, equals: team }"}) == "not_allowed");

@@ -10,13 +10,13 @@ using namespace gateway;
 
 namespace {
 
-LoadedPolicy load(std::string_view top, std::string_view limits = "") {
+LoadedPolicy load(std::string_view top, std::string_view limits = "", std::string_view more = "") {
   auto loaded = parse_policy(
       "policy.yaml",
       fmt::format("version: 1\n{}\n"
-                  "authenticators: {{ guests: {{ anonymous: {{}} }} }}\n"
+                  "authenticators: {{ guests: {{ anonymous: {{}} }}{} }}\n"
                   "routes: [ {{ path: /chat, authenticate: [guests], limits: {{ {} }} }} ]\n",
-                  top, limits),
+                  top, more, limits),
       [](const std::string&) { return std::nullopt; });
   if (!loaded) FAIL(loaded.error().front().to_string());
   loaded->warnings.clear();  // its own are none of a change
@@ -79,6 +79,22 @@ TEST_SUITE("What of another policy comes into force") {
                   "only"});
     const auto running_with_redis = load(top);
     CHECK(change_policy(*running_with_redis.policy, load(top, shared)));
+  }
+
+  TEST_CASE("is nothing where login sessions would be looked for in another Redis than all else") {
+    const auto at = [](int database, std::string_view own) {
+      return load(fmt::format("{}\nredis: {{ url: redis://127.0.0.1:6379/{} }}", plain, database),
+                  "",
+                  fmt::format(", web: {{ subject_prefix: \"w:\", session: {{ secret: "
+                              "\"a secret of 16 octets\", subject: /user {} }} }}",
+                              own));
+    };
+    const auto running = at(0, "");
+    CHECK(change_policy(*running.policy, at(0, "")));
+    const auto changed = change_policy(*running.policy, at(1, ""));
+    REQUIRE_FALSE(changed);
+    CHECK(changed.error().front().what.contains("the sessions of 'web'"));
+    CHECK(change_policy(*running.policy, at(1, ", redis: { url: redis://127.0.0.1:6379/2 }")));
   }
 
   TEST_CASE("is never an admin listener for everybody, since it stays where it is") {

@@ -103,6 +103,17 @@ TEST_SUITE("Loading the policy again") {
     CHECK(test.loads == 3);
   }
 
+  TEST_CASE("begins no more once it was stopped, whoever asked for it") {
+    Fixture test;
+    CHECK(test.reload.ask("api"));
+    CHECK(test.reload.ask("signal"));
+    test.reload.stop();
+    CHECK_FALSE(test.reload.ask("signal"));
+    test.adopted();
+    CHECK(test.loads == 1);
+    CHECK(test.reload.succeeded() == 1);
+  }
+
   TEST_CASE("is waited for by so many, and no more") {
     Fixture test;
     CHECK(test.reload.ask("signal"));

@@ -405,6 +405,20 @@ TEST_SUITE("slow readers") {
     CHECK(client->dropped);
   }
 
+  TEST_CASE_FIXTURE(RelayFixture,
+                    "what is written to a client, and longer over TLS, is no progress of it") {
+    client->takes_octets = false;
+    backend->send(unmasked(0x82, "x"));
+    for (int i = 0; i < 4; ++i) {
+      CHECK_FALSE(gate.end);
+      pass(7500ms);
+      backend->send(unmasked(0x82, "x"));
+      client->unsent += 22;  // of a record
+    }
+    REQUIRE(gate.end);
+    CHECK(gate.end->cause == Cause::Stalled);
+  }
+
   TEST_CASE_FIXTURE(RelayFixture, "a client that takes an octet now and then is not stalled") {
     client->takes_octets = false;
     backend->send(unmasked(0x82, std::string(50, 'x')));

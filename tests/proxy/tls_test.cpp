@@ -334,40 +334,44 @@ TEST_SUITE("TLS: the end") {
   }
 }
 
+namespace {
+
+// OpenSSL without any of ours around it.
+struct BareClient {
+  std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context{SSL_CTX_new(TLS_client_method()),
+                                                       SSL_CTX_free};
+  std::unique_ptr<SSL, void (*)(SSL*)> tls{SSL_new(context.get()), SSL_free};
+
+  BareClient() {
+    SSL_set_bio(tls.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
+    SSL_set_connect_state(tls.get());
+  }
+  void exchange(End& server) {
+    for (int flight = 0; flight < 3; ++flight) {
+      SSL_do_handshake(tls.get());
+      char* octets = nullptr;
+      const auto size = BIO_get_mem_data(SSL_get_wbio(tls.get()), &octets);
+      if (size > 0) server.peer->send({octets, static_cast<std::size_t>(size)});
+      (void)BIO_reset(SSL_get_wbio(tls.get()));
+      const auto answer = server.peer->read();
+      BIO_write(SSL_get_rbio(tls.get()), answer.data(), static_cast<int>(answer.size()));
+    }
+  }
+  void update_keys(End& server) {
+    REQUIRE(SSL_key_update(tls.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
+    exchange(server);
+    char octet;
+    SSL_read(tls.get(), &octet, 1);
+  }
+  void say(End& server, std::string_view octets) {
+    SSL_write(tls.get(), octets.data(), static_cast<int>(octets.size()));
+    exchange(server);
+  }
+};
+
+}  // namespace
+
 TEST_SUITE("TLS: a peer that makes the protocol itself speak") {
-  // OpenSSL without any of ours around it.
-  struct BareClient {
-    std::unique_ptr<SSL_CTX, void (*)(SSL_CTX*)> context{SSL_CTX_new(TLS_client_method()),
-                                                         SSL_CTX_free};
-    std::unique_ptr<SSL, void (*)(SSL*)> tls{SSL_new(context.get()), SSL_free};
-
-    BareClient() {
-      SSL_set_bio(tls.get(), BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem()));
-      SSL_set_connect_state(tls.get());
-    }
-    void exchange(End& server) {
-      for (int flight = 0; flight < 3; ++flight) {
-        SSL_do_handshake(tls.get());
-        char* octets = nullptr;
-        const auto size = BIO_get_mem_data(SSL_get_wbio(tls.get()), &octets);
-        if (size > 0) server.peer->send({octets, static_cast<std::size_t>(size)});
-        (void)BIO_reset(SSL_get_wbio(tls.get()));
-        const auto answer = server.peer->read();
-        BIO_write(SSL_get_rbio(tls.get()), answer.data(), static_cast<int>(answer.size()));
-      }
-    }
-    void update_keys(End& server) {
-      REQUIRE(SSL_key_update(tls.get(), SSL_KEY_UPDATE_REQUESTED) == 1);
-      exchange(server);
-      char octet;
-      SSL_read(tls.get(), &octet, 1);
-    }
-    void say(End& server, std::string_view octets) {
-      SSL_write(tls.get(), octets.data(), static_cast<int>(octets.size()));
-      exchange(server);
-    }
-  };
-
   TEST_CASE("keys may be updated on both sides, but not on and on with nothing said between") {
     Stream stream;
     auto& server = stream.server;
@@ -383,6 +387,25 @@ TEST_SUITE("TLS: a peer that makes the protocol itself speak") {
     for (int i = 0; i < 32; ++i) client.update_keys(server);
     CHECK(!server.gone);
     client.update_keys(server);
+    CHECK(server.gone == TransportError::Reset);
+  }
+}
+
+TEST_SUITE("TLS: a peer that makes the protocol itself speak") {
+  TEST_CASE("and does not read is cut off, whatever it says between") {
+    Stream stream;
+    auto& server = stream.server;
+    BareClient client;
+    client.exchange(server);
+    REQUIRE(server.secured);
+    server.peer->takes_octets = false;
+    for (int i = 0; i < 33; ++i) {  // one is not answered before the next
+      client.update_keys(server);
+      client.say(server, "octet");
+    }
+    CHECK(!server.gone);
+    client.update_keys(server);
+    client.say(server, "octet");
     CHECK(server.gone == TransportError::Reset);
   }
 }
