@@ -11,6 +11,10 @@
 namespace auth {
 namespace {
 
+// Of the claims that are taken from a record, as JSON: as much as a token may say. Each connection
+// keeps them.
+constexpr std::size_t session_claims_octets_max = 8 * 1024;
+
 using std::chrono::milliseconds;
 
 // connect-redis gives times to live in seconds, rounded up.
@@ -97,6 +101,9 @@ std::expected<Principal, SessionError> read_session(std::string_view record,
   principal.subject = *std::move(subject);
   principal.authenticator = rules.authenticator;
   principal.claims = claims_of(object->get(), rules);
+  if (principal.claims.to_json().size() > session_claims_octets_max) {
+    return std::unexpected(SessionError::Malformed);
+  }
   principal.good_until = *end;
   return principal;
 }

@@ -8,6 +8,14 @@
 
 namespace gateway {
 
+namespace {
+
+// Another policy, or another instance's, may have a longer `leeway` than the one that verified the
+// token: ten minutes at most.
+constexpr std::chrono::minutes leeway_may_grow{10};
+
+}  // namespace
+
 std::unique_ptr<Depositing::Question> Depositing::mark_token(Asker& asker, std::string name,
                                                              std::chrono::milliseconds kept_for,
                                                              auth::WallTime now) {
@@ -46,7 +54,7 @@ bool Depositing::post(DepositAnswer answer) {
 std::chrono::milliseconds mark_kept_for(const auth::Principal& principal, auth::WallTime now) {
   assert(principal.good_until);  // a token has an end
   return std::max(*principal.good_until - now, std::chrono::milliseconds::zero()) +
-         auth::clocks_apart_max;
+         auth::clocks_apart_max + leeway_may_grow;
 }
 
 }  // namespace gateway

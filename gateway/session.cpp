@@ -114,6 +114,7 @@ void Session::check_time() {
 }
 
 void Session::watch_time() {
+  follow_policy();
   if (!relay_.open()) return;
   const auto& rules = identity_.route->lifetime;
   const auto now = host_.timers().now();
@@ -194,9 +195,12 @@ void Session::adopt(Adopted adopted) {
   due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
 }
 
-// A publication that is handed out before the session was asked. Nobody leaves a room meanwhile.
+// A publication that is handed out before the session was asked. Nobody leaves a room meanwhile; it
+// is asked right after, so that this is worked out for one publication and not for each that comes.
 void Session::deliver(std::string_view room_key, const proxy::SharedOctets& frame) {
-  if (!behind() || stays_in(room_key)) relay_.tell(frame);
+  if (!behind()) return relay_.tell(frame);
+  if (relay_.open()) due_.arm(proxy::Duration::zero());
+  if (stays_in(room_key)) relay_.tell(frame);
 }
 
 bool Session::stays_in(std::string_view room_key) const {

@@ -129,4 +129,15 @@ TEST_SUITE("Session records") {
     CHECK(read(padded(session_record_octets_max)));
     CHECK(read(padded(session_record_octets_max + 1)).error() == SessionError::Malformed);
   }
+
+  TEST_CASE("has claims of at most 8 KiB") {
+    const SessionRules rules{"web", "", "/user", {{"about", "/about"}}};
+    const auto with = [&](std::size_t octets) {
+      const auto record = R"({"user":"a","about":")" + std::string(octets, 'x') + R"("})";
+      return read_session(record, {}, rules, now);
+    };
+    const std::size_t others = std::string_view(R"({"about":""})").size();
+    CHECK(with(8 * 1024 - others));
+    CHECK(with(8 * 1024 - others + 1).error() == SessionError::Malformed);
+  }
 }
