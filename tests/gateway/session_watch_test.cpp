@@ -153,10 +153,10 @@ TEST_SUITE("A login session that is watched") {
     pass(30s);
     store.find(record("alice", "editor", rolling), 30'000ms - 900ms);
     CHECK(changes.empty());
-    pass(28s);
+    pass(29s);
     store.find(record("alice", "editor", rolling), 60s);
     REQUIRE(changes.size() == 1);
-    CHECK(changes[0].first.good_until == begin + 118s);
+    CHECK(changes[0].first.good_until == begin + 119s);
   }
 
   TEST_CASE_FIXTURE(Fixture, "just before its end it is asked for once more") {
