@@ -150,7 +150,7 @@ describe('a drain in its parts', () => {
     assert.ok(Date.now() - began < 800, `too slow to tell: ${Date.now() - began} ms`);
     for (const client of [old, late]) assert.equal((await client.close()).code, 1012);
     assert.ok(Date.now() - began >= 790, `${Date.now() - began} ms`);
-    assert.ok(await refusedConnection(gateway.port));
+    await until('every worker to close its listener', () => refusedConnection(gateway.port));
   });
 
   test('clients are told to go one after the other over drain.spread, and served until then', async (t) => {
