@@ -1,18 +1,18 @@
 // `gatehouse run` as a child process: a policy on a free port, its output collected, its end checked.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
-import { createWriteStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createWriteStream, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from './ending.mjs';
-import { binary, logFolder } from './output.mjs';
+import { binary, logFolder, outputFolder } from './output.mjs';
 import { audience, issuer, secret, token } from './tokens.mjs';
 import { deadlineMs, patience, until, within } from './wait.mjs';
 import { connect, upgradeRequest } from './wire.mjs';
 
-// Free at the moment, and given to no other test of this process.
+// Free at the moment, and given to no other test of this run, whichever process that is in.
 export async function freePort() {
   const port = ports.first + Math.floor(Math.random() * (ports.last - ports.first + 1));
   const server = net.createServer();
@@ -20,13 +20,22 @@ export async function freePort() {
     server.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
   });
   if (free) await new Promise((resolve) => server.close(resolve));
-  if (!free || given.has(port)) return freePort();
-  given.add(port);
-  return port;
+  return free && take(port) ? port : freePort();
+}
+// A folder can be made once.
+function take(port) {
+  try {
+    mkdirSync(join(portFolder, String(port)));
+    return true;
+  } catch (error) {
+    if (error.code === 'EEXIST') return false;
+    throw error;
+  }
 }
 // Below those that the kernel gives to clients: one that is free now would be somebody's the next moment.
 const ports = { first: 12_000, last: 32_000 };
-const given = new Set();
+const portFolder = join(outputFolder, 'ports');
+mkdirSync(portFolder, { recursive: true });
 
 export const jwt = (more = {}) => ({
   issuer, audience: [audience], algorithms: ['HS256'], keys: [{ secret }], ...more,
