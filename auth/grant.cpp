@@ -45,12 +45,6 @@ std::uint64_t key_of(std::string_view text) {
   return key;
 }
 
-std::optional<Claims> read_claims(std::string text) {
-  auto object = parse_json_object(text);
-  if (!object) return std::nullopt;
-  return Claims(std::shared_ptr<const json_t>(*std::move(object)), std::move(text));
-}
-
 bool is_whole(const Grant& grant) {
   const Principal& principal = grant.principal;
   return !grant.route.empty() && grant.path.starts_with('/') && !principal.authenticator.empty() &&
@@ -83,13 +77,13 @@ std::optional<Grant> read_grant(std::string_view text) {
   if (!object) return std::nullopt;
   auto claims = read_claims(text_at(object->get(), claims_name));
   const json_t* good_until = json_object_get(object->get(), good_until_name);
-  if (!claims || !json_is_integer(good_until)) return std::nullopt;
+  if (!claims.object() || !json_is_integer(good_until)) return std::nullopt;
   Principal principal{
       .subject = text_at(object->get(), subject_name),
       .authenticator = text_at(object->get(), authenticator_name),
-      .issuer = std::string(string_of(claims->find("iss"))),
-      .token_id = std::string(string_of(claims->find("jti"))),
-      .claims = *std::move(claims),
+      .issuer = std::string(string_of(claims.find("iss"))),
+      .token_id = std::string(string_of(claims.find("jti"))),
+      .claims = std::move(claims),
       .issued_at = {},
       .good_until = WallTime(std::chrono::milliseconds(json_integer_value(good_until)))};
   principal.key = key_of(string_of(json_object_get(object->get(), key_name)));

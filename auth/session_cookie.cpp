@@ -45,8 +45,7 @@ bool has_signed(std::string_view secret, std::string_view id, std::string_view s
 
 }  // namespace
 
-std::optional<std::string> session_id(std::string_view cookie,
-                                      std::span<const std::string> secrets) {
+std::optional<std::string> session_id(std::string_view cookie, std::string_view secret) {
   if (cookie.size() > session_cookie_octets_max) return std::nullopt;
   const auto value = percent_decode(cookie, Plus::IsItself);
   if (!value || !value->starts_with(signed_prefix)) return std::nullopt;
@@ -56,9 +55,7 @@ std::optional<std::string> session_id(std::string_view cookie,
   const auto id = all.substr(signed_prefix.size(), dot - signed_prefix.size());
   const auto signature = all.substr(dot + 1);
   if (!may_be_id(id) || signature.size() != base64_octets) return std::nullopt;
-  const bool good = std::ranges::any_of(
-      secrets, [&](const std::string& secret) { return has_signed(secret, id, signature); });
-  if (!good) return std::nullopt;
+  if (!has_signed(secret, id, signature)) return std::nullopt;
   return std::string(id);
 }
 

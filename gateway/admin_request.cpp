@@ -6,6 +6,7 @@
 #include <openssl/crypto.h>
 
 #include "gateway/admin_health.h"
+#include "gateway/json_body.h"
 #include "gateway/policy.h"
 #include "proxy/address.h"
 
@@ -83,27 +84,19 @@ AdminAnswer with_field(AdminAnswer answer, std::string_view name, std::string va
   return answer;
 }
 
-// A form can be sent anywhere without being asked for: as one of three other types.
-bool says_json(const RequestHead& request) {
-  if (request.fields.count("Content-Type") != 1) return false;
-  const std::string_view type = *request.fields.find("Content-Type");
-  return equals_ignoring_case(proxy::trimmed(type.substr(0, type.find(';'))), "application/json");
-}
-
 // How long the body is.
 std::expected<std::size_t, AdminAnswer> check_body(const RequestHead& request) {
   if (!request.has_body) return 0;
-  if (!says_json(request)) {
-    return std::unexpected(admin_error(415, "expected Content-Type: application/json"));
+  const auto octets = json_body_octets(request, admin_body_octets_max);
+  if (octets) return *octets;
+  switch (octets.error()) {
+    case 415:
+      return std::unexpected(admin_error(415, "expected Content-Type: application/json"));
+    case 411:
+      return std::unexpected(admin_error(411, "expected a Content-Length"));
+    default:
+      return std::unexpected(admin_error(octets.error(), "a body has at most 1 MiB"));
   }
-  const auto* length = request.fields.find("Content-Length");
-  if (!length) return std::unexpected(admin_error(411, "expected a Content-Length"));
-  std::size_t octets = 0;
-  std::from_chars(length->data(), length->data() + length->size(), octets);  // digits, at most 18
-  if (octets > admin_body_octets_max) {
-    return std::unexpected(admin_error(413, "a body has at most 1 MiB"));
-  }
-  return octets;
 }
 
 std::optional<AdminAnswer> check_sender(const RequestHead& request, const std::string& token) {

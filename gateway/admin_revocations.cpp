@@ -4,6 +4,8 @@
 #include <memory>
 #include <utility>
 
+#include "gateway/wall_time.h"
+
 namespace gateway {
 namespace {
 
@@ -26,8 +28,7 @@ class Revoking {
 
   void revoke(const AdminCall& call, AdminReply reply) const {
     if (!call.query.only({})) return reply(admin_error(400, "expected no parameter"));
-    auto request = read_revocation_request(
-        call.body, std::chrono::floor<std::chrono::milliseconds>(timers_.now().wall));
+    auto request = read_revocation_request(call.body, wall_time(timers_.now()));
     if (!request) return reply(admin_error(400, request.error()));
     auto audited = [&audit = audit_, peer = call.peer,
                     subject = request->of_subject ? request->name : std::string(),

@@ -9,6 +9,7 @@
 #include "gateway/random_text.h"
 #include "gateway/request_fields.h"
 #include "gateway/subprotocol.h"
+#include "gateway/wall_time.h"
 #include "proxy/forwarded.h"
 #include "proxy/handshake.h"
 #include "proxy/target.h"
@@ -20,10 +21,6 @@ namespace {
 // A client waits for its 101 before it sends frames (RFC 6455 section 4.1). One that does not is
 // heard up to here; the rest waits in the kernel.
 constexpr std::size_t early_octets_max = 16 * 1024;
-
-auth::WallTime wall_time(const proxy::Timers& timers) {
-  return std::chrono::floor<std::chrono::milliseconds>(timers.now().wall);
-}
 
 bool trusted(const Policy& policy, const proxy::IpAddress& peer) {
   for (const auto& block : policy.trusted_proxies) {
@@ -190,7 +187,7 @@ void Admission::identify() {
   if (has_ticket()) return take_ticket();
   const auto began = std::chrono::steady_clock::now();  // the loop's clock stands still meanwhile
   auto principal = authenticate(*identity_.route, credential_, host_.key_ring().known(),
-                                wall_time(host_.loop().timers()));
+                                wall_time(host_.loop().timers().now()));
   if (credential_) {
     host_.counters().verifications.observe(std::chrono::steady_clock::now() - began);
   }
@@ -232,7 +229,7 @@ void Admission::ask_for_session(const Denied& denied) {
 void Admission::on_session(const SessionStore::Answer& answer) {
   if (state_ != State::Asking) return;
   inquiry_.reset();
-  auto principal = authenticate_session(*denied_, answer, wall_time(host_.loop().timers()));
+  auto principal = authenticate_session(*denied_, answer, wall_time(host_.loop().timers().now()));
   principal ? on_identified(*std::move(principal)) : deny(principal.error());
 }
 
@@ -312,7 +309,8 @@ bool Admission::comes_from_allowed_origin() {
 }
 
 bool Admission::revoked() {
-  return host_.revocations().meets(principal_.subject, mark_, wall_time(host_.loop().timers()));
+  return host_.revocations().meets(principal_.subject, mark_,
+                                   wall_time(host_.loop().timers().now()));
 }
 
 bool Admission::is_allowed() {
@@ -360,7 +358,7 @@ void Admission::take_ticket() {
   state_ = State::Asking;
   Depositing::Asker& asker = *this;
   question_ = host_.depositing().take_ticket(asker, auth::name_of_ticket(credential_->value),
-                                             wall_time(host_.loop().timers()));
+                                             wall_time(host_.loop().timers().now()));
 }
 
 void Admission::on_ticket(const DepositAnswer& answer) {
@@ -368,7 +366,7 @@ void Admission::on_ticket(const DepositAnswer& answer) {
     return deny(Denied::because(Denial::TicketUnknown));
   }
   auto principal =
-      redeem(*identity_.route, target_.path, answer.grant, wall_time(host_.loop().timers()));
+      redeem(*identity_.route, target_.path, answer.grant, wall_time(host_.loop().timers().now()));
   if (!principal) return deny(principal.error());
   on_identified(std::move(*principal));
 }
@@ -463,11 +461,9 @@ void Admission::on_counted(bool within) {
 void Admission::use_token() {
   if (!principal_.single_use) return open();
   state_ = State::Asking;
-  const auto now = wall_time(host_.loop().timers());
   Depositing::Asker& asker = *this;
-  question_ = host_.depositing().mark_token(
-      asker, auth::name_of_token(principal_.authenticator, principal_.issuer, principal_.token_id),
-      mark_kept_for(principal_, now), now);
+  question_ =
+      host_.depositing().mark_token(asker, principal_, wall_time(host_.loop().timers().now()));
 }
 
 void Admission::on_deposit(DepositAnswer answer) {
@@ -494,7 +490,7 @@ void Admission::dial() {
       {identity_.id_text(), identity_.address, peer_trusted_, secure_},
       accepted_ ? std::optional<std::string_view>(subprotocol_) : std::nullopt);
   if (request.claims_octets_left_out > 0) {
-    host_.audit().claims_left_out(identity_.audited(), request.claims_octets_left_out);
+    host_.refusals().claims_left_out(identity_.audited(), request.claims_octets_left_out, now());
   }
   state_ = State::Dialling;
   proxy::BackendHandshake::Observer& observer = *this;

@@ -82,6 +82,7 @@ class Admission final : private proxy::Transport::Observer,
     virtual bool draining() = 0;
     virtual std::string drain_reason() = 0;  // of a Close frame
     virtual EnvelopeReader& envelopes() = 0;
+    virtual Audit& audit() = 0;
     virtual unsigned worker_index() = 0;
     virtual void on_admitted(AdmittedClient client) = 0;
     virtual void retire(Admission& admission) = 0;  // the last call

@@ -15,13 +15,6 @@ namespace gateway {
 
 namespace {
 
-Denied denied(Denial denial, int line) {
-  Denied result;
-  result.denial = denial;
-  result.line = line;
-  return result;
-}
-
 // RFC 6455 section 10.2; the values of all Origin fields. A browser sends one.
 std::vector<std::string_view> origins_of(const HandshakeRequest& request) {
   std::vector<std::string_view> origins;
@@ -51,14 +44,15 @@ auth::Principal make_guest(const Authenticator& authenticator) {
 
 Denied token_refused(const Route& route, const Authenticator* authenticator,
                      auth::TokenError error) {
-  Denied result = denied(Denial::TokenRefused, authenticator ? authenticator->line : route.line);
+  Denied result =
+      Denied::because(Denial::TokenRefused, authenticator ? authenticator->line : route.line);
   result.token_error = error;
   result.authenticator = authenticator;
   return result;
 }
 
 Denied session_refused(const Authenticator& authenticator, auth::SessionError error) {
-  Denied result = denied(Denial::SessionRefused, authenticator.line);
+  Denied result = Denied::because(Denial::SessionRefused, authenticator.line);
   result.session_error = error;
   result.authenticator = &authenticator;
   return result;
@@ -99,14 +93,14 @@ std::expected<auth::Principal, Denied> authenticate_nobody(const Route& route,
       if (const Authenticator* anonymous = anonymous_of(route); anonymous && !route.first_message) {
         return make_guest(*anonymous);
       }
-      return std::unexpected(denied(Denial::CredentialMissing, route.line));
+      return std::unexpected(Denied::because(Denial::CredentialMissing, route.line));
     // A credential that is bad never becomes a guest.
     case auth::CredentialsError::Ambiguous:
-      return std::unexpected(denied(Denial::CredentialAmbiguous, route.line));
+      return std::unexpected(Denied::because(Denial::CredentialAmbiguous, route.line));
     case auth::CredentialsError::Malformed:
       break;
   }
-  return std::unexpected(denied(Denial::CredentialMalformed, route.line));
+  return std::unexpected(Denied::because(Denial::CredentialMalformed, route.line));
 }
 
 std::string_view name_of(Denial denial) {
@@ -196,9 +190,9 @@ const Authenticator* session_reader(const Route& route, const auth::CredentialPl
 Denied name_session(const Authenticator& authenticator, std::string_view cookie) {
   const auto& session = *authenticator.session;
   for (std::size_t i = 0; i < session.secrets.size(); ++i) {
-    auto id = auth::session_id(cookie, {&session.secrets[i], 1});
+    auto id = auth::session_id(cookie, session.secrets[i]);
     if (!id) continue;
-    Denied result = denied(Denial::SessionStoreAway, authenticator.line);
+    Denied result = Denied::because(Denial::SessionStoreAway, authenticator.line);
     result.authenticator = &authenticator;
     result.session_id = *std::move(id);
     result.session_key = session.keys[i];
@@ -245,12 +239,12 @@ std::expected<void, Denied> check_origin(const Route& route, const HandshakeRequ
   if (origins.empty()) {
     // Who is no browser sends none. A cookie without one is a browser that hides where it is.
     if (in_cookie(credential)) {
-      return std::unexpected(denied(Denial::OriginMissing, route.origins_line));
+      return std::unexpected(Denied::because(Denial::OriginMissing, route.origins_line));
     }
     return {};
   }
   if (origins.size() > 1 || !auth::origin_allowed(*route.origins, origins.front())) {
-    return std::unexpected(denied(Denial::OriginNotAllowed, route.origins_line));
+    return std::unexpected(Denied::because(Denial::OriginNotAllowed, route.origins_line));
   }
   return {};
 }
@@ -267,7 +261,7 @@ std::expected<auth::Principal, Denied> authenticate(const Route& route,
     return authenticate_nobody(route, credential.error());
   }
   if (credential->kind == auth::CredentialPlace::Kind::Ticket) {
-    return std::unexpected(denied(Denial::TicketUnknown, route.line));
+    return std::unexpected(Denied::because(Denial::TicketUnknown, route.line));
   }
   const auto& place = route.places[credential->place];
   if (const auto* authenticator = session_reader(route, place)) {
@@ -319,7 +313,7 @@ std::expected<auth::Principal, Denied> authenticate_again(const Route& route, co
                             [](const Authenticator& each) { return each.verifier != nullptr; }),
              *token, keys, now);
   if (principal && (principal->subject != bearer.subject || principal->issuer != bearer.issuer)) {
-    return std::unexpected(denied(Denial::PrincipalChanged, route.line));
+    return std::unexpected(Denied::because(Denial::PrincipalChanged, route.line));
   }
   return principal;
 }
@@ -329,30 +323,28 @@ std::expected<auth::Principal, Denied> redeem(const Route& route, std::string_vi
                                               std::string_view text, auth::WallTime now) {
   auto grant = auth::read_grant(text);
   if (!grant) {
-    return std::unexpected(denied(Denial::TicketUnknown, route.line));
+    return std::unexpected(Denied::because(Denial::TicketUnknown, route.line));
   }
   auto& principal = grant->principal;
-  const auto authenticator =
-      std::ranges::find(route.authenticate, principal.authenticator,
-                        [](const auto& each) -> const std::string& { return each->name; });
-  const bool here = grant->route == route.key && grant->path == path &&
-                    authenticator != route.authenticate.end() && (*authenticator)->ticket_lifetime;
+  const auto* authenticator = find_authenticator(route, principal.authenticator);
+  const bool here = grant->route == route.key && grant->path == path && authenticator &&
+                    authenticator->ticket_lifetime;
   if (!here) {
-    return std::unexpected(denied(Denial::TicketElsewhere, route.line));
+    return std::unexpected(Denied::because(Denial::TicketElsewhere, route.line));
   }
   // The policy may be another one since the ticket was made.
-  const auto& verifier = *(*authenticator)->verifier;
-  const bool still = principal.subject.starts_with((*authenticator)->subject_prefix) &&
+  const auto& verifier = *authenticator->verifier;
+  const bool still = principal.subject.starts_with(authenticator->subject_prefix) &&
                      (principal.key == 0 || verifier.keys().owns(principal.key));
   if (!still) {
-    return std::unexpected(denied(Denial::TicketElsewhere, (*authenticator)->line));
+    return std::unexpected(Denied::because(Denial::TicketElsewhere, authenticator->line));
   }
   const auto& rules = verifier.rules();
   const bool good = now < *principal.good_until &&
                     *principal.good_until - now <= rules.max_lifetime + rules.leeway &&
-                    is_for(**authenticator, principal.issuer);
+                    is_for(*authenticator, principal.issuer);
   if (!good) {
-    return std::unexpected(denied(Denial::TicketUnknown, (*authenticator)->line));
+    return std::unexpected(Denied::because(Denial::TicketUnknown, authenticator->line));
   }
   return std::move(principal);
 }
@@ -362,7 +354,7 @@ std::expected<void, Denied> check_allow(const Route& route, const auth::Principa
   if (auth::holds(route.allow, principal, captures)) {
     return {};
   }
-  Denied result = denied(Denial::NotAllowed, route.allow.line);
+  Denied result = Denied::because(Denial::NotAllowed, route.allow.line);
   result.condition = auth::deciding(route.allow, principal, captures);
   if (result.condition->line != 0) {
     result.line = result.condition->line;
@@ -374,7 +366,7 @@ std::expected<Admitted, Denied> decide(const Policy& policy, const HandshakeRequ
                                        const KnownKeys& keys, auth::WallTime now) {
   RouteMatch match = find_route(policy, request.host, request.path);
   if (!match.route) {
-    return std::unexpected(denied(Denial::NoRoute, 0));
+    return std::unexpected(Denied::because(Denial::NoRoute, 0));
   }
   const FoundCredential credential = find_credential(*match.route, request);
   if (auto origin = check_origin(*match.route, request, credential); !origin) {

@@ -69,9 +69,10 @@ struct Denied {
   std::string_view reason() const;
 
   // With nothing more to say of it.
-  static Denied because(Denial denial) {
+  static Denied because(Denial denial, int line = 0) {
     Denied denied;
     denied.denial = denial;
+    denied.line = line;
     return denied;
   }
 };

@@ -19,12 +19,11 @@ bool origin_fits(const Route& route, const Asked& asked) {
 // reads another kind of credential.
 const Authenticator* find_again(const Route& route, const Authenticator* before) {
   if (!before) return nullptr;
-  const auto found = std::ranges::find_if(
-      route.authenticate, [&](const auto& each) { return each->name == before->name; });
-  if (found == route.authenticate.end()) return nullptr;
-  if (!(*found)->session != !before->session) return nullptr;
-  if (!(*found)->verifier != !before->verifier) return nullptr;
-  return (*found)->subject_prefix == before->subject_prefix ? found->get() : nullptr;
+  const auto* found = find_authenticator(route, before->name);
+  const bool same = found && !found->session == !before->session &&
+                    !found->verifier == !before->verifier &&
+                    found->subject_prefix == before->subject_prefix;
+  return same ? found : nullptr;
 }
 
 bool has_key(const Authenticator& authenticator, std::uint64_t key) {

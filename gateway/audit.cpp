@@ -69,6 +69,8 @@ std::string_view name_of(AuditedLimit limit) {
       return "subject_connections";
     case AuditedLimit::SubjectMessages:
       return "subject_messages";
+    case AuditedLimit::SubjectTickets:
+      return "subject_tickets";
     case AuditedLimit::RoomMessages:
       return "room_messages";
   }
@@ -87,6 +89,10 @@ void Audit::connection_opened(const ConnectionOpened& event) {
 void Audit::ticket_made(const AuditedConnection& connection, std::string_view authenticator) {
   if (!log_.enabled(LogLevel::Info)) return;
   write(log_, LogLevel::Info, "ticket_made", connection, {{"authenticator", authenticator}});
+}
+
+void Audit::tickets_made_suppressed(std::uint64_t count) {
+  log_.write(LogLevel::Info, "ticket_made_suppressed", {{"count", count}});
 }
 
 void Audit::connection_refused(const ConnectionRefused& event) {
@@ -163,6 +169,10 @@ void Audit::limit_hits_suppressed(AuditedLimit limit, std::uint64_t count) {
 void Audit::claims_left_out(const AuditedConnection& connection, std::size_t octets) {
   if (!log_.enabled(LogLevel::Warn)) return;
   write(log_, LogLevel::Warn, "claims_left_out", connection, {{"octets", octets}});
+}
+
+void Audit::claims_left_out_suppressed(std::uint64_t count) {
+  log_.write(LogLevel::Warn, "claims_left_out_suppressed", {{"count", count}});
 }
 
 void Audit::admin_call(const AdminCallMade& event) {
@@ -324,6 +334,18 @@ void RefusalSampler::token_refreshed(const TokenRefreshed& event, Time now) {
   if (take(refreshes_, 1)) audit_.token_refreshed(event);
 }
 
+void RefusalSampler::ticket_made(const AuditedConnection& connection,
+                                 std::string_view authenticator, Time now) {
+  tick(now);
+  if (take(tickets_, 1)) audit_.ticket_made(connection, authenticator);
+}
+
+void RefusalSampler::claims_left_out(const AuditedConnection& connection, std::size_t octets,
+                                     Time now) {
+  tick(now);
+  if (take(left_out_, 1)) audit_.claims_left_out(connection, octets);
+}
+
 void RefusalSampler::tick(Time now) {
   if (now < second_end_) return;
   second_end_ = now + std::chrono::seconds(1);
@@ -343,6 +365,10 @@ void RefusalSampler::finish() {
   }
   const Sample refreshes = std::exchange(refreshes_, {});
   if (refreshes.suppressed > 0) audit_.token_refreshes_suppressed(refreshes.suppressed);
+  const Sample tickets = std::exchange(tickets_, {});
+  if (tickets.suppressed > 0) audit_.tickets_made_suppressed(tickets.suppressed);
+  const Sample left_out = std::exchange(left_out_, {});
+  if (left_out.suppressed > 0) audit_.claims_left_out_suppressed(left_out.suppressed);
   for (std::size_t i = 0; i < audited_limits; ++i) {
     const Sample sample = std::exchange(limits_[i], {});
     if (sample.suppressed > 0) {

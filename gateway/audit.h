@@ -70,9 +70,10 @@ enum class AuditedLimit : std::uint8_t {
   IpConnections,
   SubjectConnections,
   SubjectMessages,
+  SubjectTickets,
   RoomMessages,
 };
-inline constexpr std::size_t audited_limits = 7;
+inline constexpr std::size_t audited_limits = 8;
 std::string_view name_of(AuditedLimit limit);
 
 enum class LimitAction : std::uint8_t { Error, Drop, Throttle, Close, Refuse };
@@ -146,6 +147,7 @@ class Audit {
   void connection_refused(const ConnectionRefused& event);
   // Who may connect has got a ticket that opens one connection.
   void ticket_made(const AuditedConnection& connection, std::string_view authenticator);
+  void tickets_made_suppressed(std::uint64_t count);
   void refusals_suppressed(LogLevel level, std::string_view reason, std::uint64_t count);
   void connection_closed(const ConnectionClosed& event);
   void message_refused(const MessageRefused& event);
@@ -157,6 +159,7 @@ class Audit {
   void limit_hits_suppressed(AuditedLimit limit, std::uint64_t count);
   // X-Gatehouse-Claims would have been too long for the backend, which gets none.
   void claims_left_out(const AuditedConnection& connection, std::size_t octets);
+  void claims_left_out_suppressed(std::uint64_t count);
 
   void admin_call(const AdminCallMade& event);
 
@@ -222,6 +225,8 @@ class RefusalSampler {
   void limit_hit(const LimitHit& event, Time now);
   void message_refused(const MessageRefused& event, Time now);
   void token_refreshed(const TokenRefreshed& event, Time now);
+  void ticket_made(const AuditedConnection& connection, std::string_view authenticator, Time now);
+  void claims_left_out(const AuditedConnection& connection, std::size_t octets, Time now);
 
   void tick(Time now);  // about once a second
   void finish();        // nothing more will come: what is counted is written now
@@ -253,6 +258,8 @@ class RefusalSampler {
   std::vector<MessageReason> message_reasons_;  // a handful: words of the program's own
   std::array<Sample, audited_limits> limits_;
   Sample refreshes_;
+  Sample tickets_;
+  Sample left_out_;
   Time second_end_ = Time::min();
   proxy::Counter lines_suppressed_;
 };

@@ -2,10 +2,10 @@
 
 #include <utility>
 
-#include "auth/single_use.h"
 #include "gateway/identity_fields.h"
 #include "gateway/named_request.h"
 #include "gateway/request_fields.h"
+#include "gateway/wall_time.h"
 #include "proxy/handshake.h"
 
 namespace gateway {
@@ -13,10 +13,6 @@ namespace gateway {
 namespace {
 
 constexpr int forbidden = 403;
-
-auth::WallTime wall_time(const proxy::Timers& timers) {
-  return std::chrono::floor<std::chrono::milliseconds>(timers.now().wall);
-}
 
 OwnAnswer denied_answer(const Denied& denied) {
   return refused(refusal_of(denied.denial), denied.reason());
@@ -43,7 +39,8 @@ std::optional<OwnAnswer> Authorization::ask(Observer& observer) {
   observer_ = &observer;
   if (!call_.peer_trusted || call_.head.method != "GET") return refused(Refusal::NoRoute);
   if (auto no = find_named_route()) return no;
-  if (auto no = take_handshake()) return no;
+  const auto wait = take_handshake(*match_.route);
+  if (wait > wait.zero()) return refused(Refusal::HandshakeRate, {}, 0, wait);
   if (auto no = find_named_credential()) return no;
   return identify();
 }
@@ -64,19 +61,6 @@ std::optional<OwnAnswer> Authorization::find_named_route() {
   return std::nullopt;
 }
 
-std::optional<OwnAnswer> Authorization::take_handshake() {
-  const auto& limit = match_.route->ip_limits.handshakes;
-  if (!limit.limited()) return std::nullopt;
-  const auto now = host_.timers().now().monotonic;
-  const auto wait =
-      host_.ledger().take_handshake(match_.route->id, call_.identity.address, limit, now);
-  if (wait == wait.zero()) return std::nullopt;
-  const AuditedLimit which = AuditedLimit::IpHandshakes;
-  host_.counters().limit_hit(which, LimitAction::Refuse);
-  host_.refusals().limit_hit({call_.identity.audited(), which, LimitAction::Refuse, 0}, now);
-  return refused(Refusal::HandshakeRate, {}, 0, wait);
-}
-
 std::optional<OwnAnswer> Authorization::find_named_credential() {
   fields_ = views_of(call_.head.fields);
   const HandshakeRequest request{host_of_named_, target_.path, target_.raw_query, fields_};
@@ -91,8 +75,8 @@ std::optional<OwnAnswer> Authorization::find_named_credential() {
 }
 
 std::optional<OwnAnswer> Authorization::identify() {
-  auto principal =
-      authenticate(*match_.route, credential_, host_.key_ring().known(), wall_time(host_.timers()));
+  auto principal = authenticate(*match_.route, credential_, host_.key_ring().known(),
+                                wall_time(host_.timers().now()));
   return principal ? judge(*std::move(principal)) : wait_or_deny(principal.error());
 }
 
@@ -116,7 +100,7 @@ void Authorization::on_keys() {
 
 void Authorization::on_session(const SessionStore::Answer& answer) {
   inquiry_.reset();
-  auto principal = authenticate_session(*denied_, answer, wall_time(host_.timers()));
+  auto principal = authenticate_session(*denied_, answer, wall_time(host_.timers().now()));
   auto said = principal ? judge(*std::move(principal)) : denied_answer(principal.error());
   if (said) observer_->on_answer(std::move(*said));
 }
@@ -128,7 +112,7 @@ std::optional<OwnAnswer> Authorization::judge(auth::Principal principal) {
   if (!allowed) return denied_answer(allowed.error());
   if (!principal.single_use) return grant(principal);
   principal_ = std::move(principal);
-  use_token(wall_time(host_.timers()));
+  use_token(wall_time(host_.timers().now()));
   return std::nullopt;
 }
 
@@ -136,17 +120,15 @@ std::optional<OwnAnswer> Authorization::revoked(const auth::Principal& principal
   const auto& revocations = host_.revocations();
   if (!revocations.loaded()) return refused(Refusal::RevocationsNotLoaded);
   const auto mark = revocations.mark_of(principal);
-  if (!revocations.meets(principal.subject, mark, wall_time(host_.timers()))) return std::nullopt;
+  if (!revocations.meets(principal.subject, mark, wall_time(host_.timers().now())))
+    return std::nullopt;
   return refused(Refusal::Revoked);
 }
 
 // What the proxy opens then is the one connection of the token.
 void Authorization::use_token(auth::WallTime now) {
   Depositing::Asker& asker = *this;
-  question_ = host_.depositing().mark_token(
-      asker,
-      auth::name_of_token(principal_->authenticator, principal_->issuer, principal_->token_id),
-      mark_kept_for(*principal_, now), now);
+  question_ = host_.depositing().mark_token(asker, *principal_, now);
 }
 
 void Authorization::on_deposit(DepositAnswer answer) {
@@ -180,7 +162,8 @@ OwnAnswer Authorization::grant(const auth::Principal& principal) {
   if (identity.claims_octets_left_out == 0) {
     fields.push_back({claims_field, identity.claims});
   } else {
-    host_.audit().claims_left_out(call_.identity.audited(), identity.claims_octets_left_out);
+    host_.refusals().claims_left_out(call_.identity.audited(), identity.claims_octets_left_out,
+                                     host_.timers().now().monotonic);
   }
   return {no_content, proxy::write_response(no_content, fields)};
 }

@@ -29,7 +29,6 @@ class Authorization final : public OwnResource,
 
   // The questions in their order: an answer, or none where the next may be asked or is waited for.
   std::optional<OwnAnswer> find_named_route();
-  std::optional<OwnAnswer> take_handshake();
   std::optional<OwnAnswer> find_named_credential();
   std::optional<OwnAnswer> identify();
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);

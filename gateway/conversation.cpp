@@ -39,9 +39,7 @@ std::vector<std::string_view> list_message_refusal_reasons() {
   }
   for (const auto denial : {Denial::PrincipalChanged, Denial::NotAllowed, Denial::Revoked,
                             Denial::KeysMissing, Denial::TokenUsed}) {  // of a refresh
-    Denied denied;
-    denied.denial = denial;
-    reasons.push_back(denied.reason());
+    reasons.push_back(Denied::because(denial).reason());
   }
   for (std::size_t i = 0; i <= static_cast<std::size_t>(auth::last_token_error); ++i) {
     reasons.push_back(auth::name_of(static_cast<auth::TokenError>(i)));

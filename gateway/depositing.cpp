@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "auth/revocation.h"
+#include "auth/single_use.h"
 
 namespace gateway {
 
@@ -15,6 +16,14 @@ namespace {
 constexpr std::chrono::minutes leeway_may_grow{10};
 
 }  // namespace
+
+std::unique_ptr<Depositing::Question> Depositing::mark_token(Asker& asker,
+                                                             const auth::Principal& principal,
+                                                             auth::WallTime now) {
+  return mark_token(
+      asker, auth::name_of_token(principal.authenticator, principal.issuer, principal.token_id),
+      mark_kept_for(principal, now), now);
+}
 
 std::unique_ptr<Depositing::Question> Depositing::mark_token(Asker& asker, std::string name,
                                                              std::chrono::milliseconds kept_for,

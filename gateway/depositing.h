@@ -41,6 +41,9 @@ class Depositing final : public DepositAnswersPort {
 
   void join(DepositsPort& port) { port_ = &port; }  // before anything is asked; outlives it
 
+  // Of a token, by the principal that it made, for as long as mark_kept_for() says.
+  [[nodiscard]] std::unique_ptr<Question> mark_token(Asker& asker, const auth::Principal& principal,
+                                                     auth::WallTime now);
   [[nodiscard]] std::unique_ptr<Question> mark_token(Asker& asker, std::string name,
                                                      std::chrono::milliseconds kept_for,
                                                      auth::WallTime now);

@@ -55,8 +55,9 @@ template <typename Letter, typename Read>
 void DepositsInRedis::ask(const Letter& letter, std::initializer_list<std::string_view> command,
                           Read read) {
   auto& port = *workers_[letter.worker];
-  auto answered = [this, &port, id = letter.id, read](const proxy::RedisReply* reply) {
-    if (reply) note(*reply);
+  auto answered = [this, &port, id = letter.id, now = letter.now,
+                   read](const proxy::RedisReply* reply) {
+    if (reply) note(*reply, now);
     const bool said = reply && !reply->error();
     port.post(said ? read(id, *reply) : DepositAnswer{id, Outcome::Away});
   };
@@ -64,11 +65,11 @@ void DepositsInRedis::ask(const Letter& letter, std::initializer_list<std::strin
 }
 
 // A Redis that is there and does not do it: for who may not, or since its memory is full.
-void DepositsInRedis::note(const proxy::RedisReply& reply) {
-  const auto error = reply.error().value_or("");
-  if (refused_ == error) return;
-  refused_ = error;
-  if (!refused_.empty()) audit_.deposits_refused(refused_);
+void DepositsInRedis::note(const proxy::RedisReply& reply, auth::WallTime now) {
+  const auto error = reply.error();
+  if (!error || now < say_from_) return;
+  say_from_ = now + said_every;
+  audit_.deposits_refused(*error);
 }
 
 }  // namespace gateway

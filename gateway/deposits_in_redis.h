@@ -18,6 +18,9 @@ namespace gateway {
 
 class DepositsInRedis final : public DepositsPort {
  public:
+  // How often the log is told at most that Redis refuses what it is asked.
+  static constexpr std::chrono::seconds said_every{10};
+
   // All outlive it.
   DepositsInRedis(proxy::Store& store, Audit& audit, std::string_view prefix);
 
@@ -32,14 +35,14 @@ class DepositsInRedis final : public DepositsPort {
   void ask(const TakeTicket& letter);
   template <typename Letter, typename Read>
   void ask(const Letter& letter, std::initializer_list<std::string_view> command, Read read);
-  void note(const proxy::RedisReply& reply);
+  void note(const proxy::RedisReply& reply, auth::WallTime now);
 
   proxy::Store& store_;
   Audit& audit_;
   const std::string token_prefix_;
   const std::string ticket_prefix_;
   std::vector<DepositAnswersPort*> workers_;
-  std::string refused_;  // the reason that the log knows
+  auth::WallTime say_from_ = auth::WallTime::min();
 };
 
 }  // namespace gateway

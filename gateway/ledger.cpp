@@ -158,6 +158,11 @@ std::chrono::milliseconds Ledger::take_handshake(std::uint64_t route,
   return take(name_of(Kind::Handshakes, route, octets_of(address.limit_key())), limit, now);
 }
 
+std::chrono::milliseconds Ledger::take_ticket_request(std::uint64_t route, std::string_view subject,
+                                                      const auth::RateLimit& limit, Time now) {
+  return take(name_of(Kind::TicketRequests, route, subject), limit, now);
+}
+
 Ledger::Name Ledger::subject_name(std::uint64_t route, std::string_view subject) const {
   return name_of(Kind::SubjectMessages, route, subject);
 }

@@ -33,9 +33,9 @@ class Ledger final : public proxy::QueueBudget {
 
   static constexpr std::size_t shards = 64;
   static constexpr std::size_t shard_buckets_max = 2'048;
-  // Of handshakes, of subjects, of shared subjects and of rooms each, so that who crowds one of
-  // them does not tighten the others. Some 14 MB; 60 MB where all names are as long as a client can
-  // make them.
+  // Of handshakes, of subjects, of their tickets, of shared subjects and of rooms each, so that who
+  // crowds one of them does not tighten the others. Some 18 MB; 75 MB where all names are as long
+  // as a client can make them.
   static constexpr std::size_t buckets_max = shards * shard_buckets_max;
 
   // A thousand clients that do not read, with a `send_queue` of 1 MiB each: more is no slow reader
@@ -90,6 +90,10 @@ class Ledger final : public proxy::QueueBudget {
   // shard and route: under that attack the limit gets tighter and memory does not grow.
   std::chrono::milliseconds take_handshake(std::uint64_t route, const proxy::IpAddress& address,
                                            const auth::RateLimit& limit, Time now);
+
+  // The same of a ticket that a subject asks for.
+  std::chrono::milliseconds take_ticket_request(std::uint64_t route, std::string_view subject,
+                                                const auth::RateLimit& limit, Time now);
 
   // A subject on a route, or a room, hashed once for all its messages. Views what it was made of.
   class Name {
@@ -177,11 +181,12 @@ class Ledger final : public proxy::QueueBudget {
     Handshakes,
     SubjectMessages,
     RoomMessages,
+    TicketRequests,
     SharedMessages,
     Address,
     Subject
   };
-  static constexpr std::size_t bucket_kinds = 3;  // without leases
+  static constexpr std::size_t bucket_kinds = 4;  // without leases
   struct Bucket;
   struct LeasedBucket;
   template <typename Kept>

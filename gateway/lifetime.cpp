@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "gateway/wall_time.h"
+
 namespace gateway {
 
 namespace {
@@ -10,7 +12,7 @@ namespace {
 constexpr std::chrono::milliseconds far_away = std::chrono::years(100);
 
 proxy::Duration wall_left(auth::WallTime end, const proxy::Instant& now) {
-  const auto left = end - std::chrono::floor<std::chrono::milliseconds>(now.wall);
+  const auto left = end - wall_time(now);
   return std::min(left, far_away);
 }
 

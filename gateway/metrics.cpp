@@ -94,12 +94,12 @@ void closes(const InstanceMetrics& from, Exposition& to) {
   }
 }
 
-// A handshake that is over a limit is refused; of a message the policy says what is done.
+// A request that is over a limit is refused; of a message the policy says what is done.
 bool goes_with(AuditedLimit limit, LimitAction action) {
-  const bool of_handshakes = limit == AuditedLimit::IpHandshakes ||
-                             limit == AuditedLimit::IpConnections ||
-                             limit == AuditedLimit::SubjectConnections;
-  return of_handshakes == (action == LimitAction::Refuse);
+  const bool of_requests =
+      limit == AuditedLimit::IpHandshakes || limit == AuditedLimit::IpConnections ||
+      limit == AuditedLimit::SubjectConnections || limit == AuditedLimit::SubjectTickets;
+  return of_requests == (action == LimitAction::Refuse);
 }
 
 void limit_hits(const InstanceMetrics& from, Exposition& to) {
@@ -202,9 +202,8 @@ void session_questions(const InstanceMetrics& from, Exposition& to) {
 
 void session_answers(const InstanceMetrics& from, Exposition& to) {
   if (!reads_sessions(from.policy)) return;
-  std::vector<const proxy::LatencyHistogram*> parts;
-  for (const auto& worker : from.workers) parts.push_back(&worker.counters.session_answers);
-  to.histogram(parts);
+  durations(
+      from, to, [](const auto& worker) -> auto& { return worker.counters.session_answers; });
 }
 
 void iterations(const InstanceMetrics& from, Exposition& to) {

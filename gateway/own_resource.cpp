@@ -30,6 +30,21 @@ OwnAnswer refused(Refusal refusal, std::string_view reason, int status,
   return {status, write_answer(status, retry_after, fields), reason.empty() ? row.name : reason};
 }
 
+std::chrono::milliseconds OwnResource::take_handshake(const Route& route) {
+  const auto& limit = route.ip_limits.handshakes;
+  if (!limit.limited()) return {};
+  const auto wait = host_.ledger().take_handshake(route.id, call_.identity.address, limit,
+                                                  host_.timers().now().monotonic);
+  if (wait > wait.zero()) record_limit(AuditedLimit::IpHandshakes);
+  return wait;
+}
+
+void OwnResource::record_limit(AuditedLimit limit) {
+  host_.counters().limit_hit(limit, LimitAction::Refuse);
+  host_.refusals().limit_hit({call_.identity.audited(), limit, LimitAction::Refuse, 0},
+                             host_.timers().now().monotonic);
+}
+
 MakeOwnResource find_own_resource(std::string_view path) {
   for (const auto& row : rows) {
     if (row.path == path) return row.make;

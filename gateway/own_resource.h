@@ -61,7 +61,6 @@ class OwnResource {
     virtual KeyRing& key_ring() = 0;
     virtual Depositing& depositing() = 0;
     virtual SessionStore& session_store(const SessionSettings& settings) = 0;
-    virtual Audit& audit() = 0;
     virtual RefusalSampler& refusals() = 0;
     virtual WorkerCounters& counters() = 0;
 
@@ -95,6 +94,11 @@ class OwnResource {
   virtual OwnAnswer give_up() = 0;
 
  protected:
+  // One of the handshakes that the address may make on that route, as admission.cpp takes it. Zero:
+  // taken, else how long until there is one; it has been recorded then.
+  std::chrono::milliseconds take_handshake(const Route& route);
+  void record_limit(AuditedLimit limit);
+
   Host& host_;
   OwnCall call_;
 };

@@ -10,6 +10,12 @@
 
 namespace gateway {
 
+const Authenticator* find_authenticator(const Route& route, std::string_view name) {
+  const auto found = std::ranges::find(
+      route.authenticate, name, [](const auto& each) { return std::string_view(each->name); });
+  return found == route.authenticate.end() ? nullptr : found->get();
+}
+
 std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy& policy) {
   std::vector<std::shared_ptr<const Authenticator>> used;
   for (const auto& [name, authenticator] : policy.authenticators) {

@@ -200,6 +200,8 @@ struct RedisSettings {
   std::string prefix;  // of its channels and keys; [A-Za-z0-9._-], 1 to 64 octets
   Milliseconds timeout{5'000};
   WhenDown when_down = WhenDown::Local;
+
+  bool operator==(const RedisSettings&) const = default;
 };
 
 struct ListenSettings {
@@ -241,6 +243,9 @@ struct Policy {
 
 // What is said of that address; null: nothing is.
 const ListenSettings* find_listener(const Policy& policy, const proxy::ListenAddress& address);
+
+// Of those of a route, by its name; null: it has none of that name.
+const Authenticator* find_authenticator(const Route& route, std::string_view name);
 
 // Those that a route uses, each once.
 std::vector<std::shared_ptr<const Authenticator>> authenticators_of(const Policy& policy);

@@ -32,24 +32,14 @@ struct BackendDraft {
   std::optional<ClientTls> tls;
 };
 
-template <typename T, typename Member>
-Key<BackendDraft> setting(std::string name, Type<T> type, Member BackendSettings::*member,
-                          std::string otherwise = "") {
-  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
-                                         BackendDraft& draft) {
-    if (auto value = read(reader, entry.value)) {
-      draft.settings.*member = static_cast<Member>(std::move(*value));
-    }
-  };
-  return key<BackendDraft>(std::move(name), type.name, std::move(otherwise), read);
-}
-
 const std::vector<Key<BackendDraft>>& backend_keys() {
   static const std::vector<Key<BackendDraft>> keys = {
-      mandatory(setting("servers", list_of(server(), 1, servers_max), &BackendSettings::servers)),
+      mandatory(key("servers", list_of(server(), 1, servers_max), &BackendDraft::settings,
+                    &BackendSettings::servers)),
       not_built<BackendDraft>("balance", "round_robin",
                               {"least_connections", "hash_subject", "hash_ip"}),
-      setting("connect_timeout", duration(10ms, 10min), &BackendSettings::connect_timeout, "3s"),
+      key("connect_timeout", duration(10ms, 10min), &BackendDraft::settings,
+          &BackendSettings::connect_timeout, "3s"),
       key("tls", client_tls(), &BackendDraft::tls),
   };
   return keys;

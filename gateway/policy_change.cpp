@@ -1,7 +1,6 @@
 #include "gateway/policy_change.h"
 
 #include <algorithm>
-#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -11,22 +10,16 @@ namespace gateway {
 
 namespace {
 
-bool same(const std::optional<RedisSettings>& a, const std::optional<RedisSettings>& b) {
-  if (!a || !b) return !a && !b;
-  return a->server == b->server && a->prefix == b->prefix && a->timeout == b->timeout &&
-         a->when_down == b->when_down;
-}
-
 void warn_of(std::string_view name, const std::string& file, std::vector<PolicyError>& warnings) {
   warnings.push_back(
       {file, 0, 0, fmt::format("'{}' is another one; it takes effect at a restart", name)});
 }
 
 // The value that is running takes the place of the other.
-template <typename T, typename Same>
-void keep(T& value, const T& running, Same is_same, std::string_view name, const std::string& file,
+template <typename T>
+void keep(T& value, const T& running, std::string_view name, const std::string& file,
           std::vector<PolicyError>& warnings) {
-  if (is_same(value, running)) return;
+  if (value == running) return;
   value = running;
   warn_of(name, file, warnings);
 }
@@ -36,11 +29,10 @@ void keep_addresses(Policy& policy, const Policy& running, std::vector<PolicyErr
   auto listen = running.listen;
   bool same = listen.size() == policy.listen.size();
   for (auto& each : listen) {
-    const auto found = std::ranges::find(policy.listen, each.address, &ListenSettings::address);
-    if (found == policy.listen.end()) {
-      same = false;
-    } else {
+    if (const auto* found = find_listener(policy, each.address)) {
       each = *found;
+    } else {
+      same = false;
     }
   }
   policy.listen = std::move(listen);
@@ -81,11 +73,10 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> change_policy(const Policy
                                                                     LoadedPolicy loaded) {
   auto policy = std::make_shared<Policy>(*loaded.policy);
   auto& warnings = loaded.warnings;
-  constexpr std::equal_to<> equal{};
   keep_addresses(*policy, running, warnings);
-  keep(policy->workers, running.workers, equal, "workers", policy->file, warnings);
-  keep(policy->admin, running.admin, equal, "admin.address", policy->file, warnings);
-  keep(policy->redis, running.redis, same, "redis", policy->file, warnings);
+  keep(policy->workers, running.workers, "workers", policy->file, warnings);
+  keep(policy->admin, running.admin, "admin.address", policy->file, warnings);
+  keep(policy->redis, running.redis, "redis", policy->file, warnings);
   if (auto faults = faults_of(*policy); !faults.empty()) return std::unexpected(std::move(faults));
   loaded.policy = std::move(policy);
   return loaded;

@@ -179,17 +179,6 @@ struct Draft {
   Backends backends;
 };
 
-template <typename T, typename Member>
-Key<Draft> setting(std::string name, Type<T> type, Member Policy::*member, std::string otherwise) {
-  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
-                                         Draft& draft) {
-    if (auto value = read(reader, entry.value)) {
-      draft.policy.*member = static_cast<Member>(std::move(*value));
-    }
-  };
-  return key<Draft>(std::move(name), type.name, std::move(otherwise), read);
-}
-
 // There is one version of this format so far; a number that is not it is a fault, and nothing to
 // keep.
 void read_version(PolicyReader& reader, const YamlEntry& entry, Draft&) {
@@ -232,17 +221,18 @@ const std::vector<Key<Draft>>& policy_keys() {
                            [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                              read_listeners(reader, entry.value, draft.policy);
                            })),
-      setting("workers", parsed<unsigned>("'auto' or a number", parse_workers), &Policy::workers,
-              "auto"),
-      setting("trusted_proxies",
-              list_of(parsed<proxy::AddressBlock>("a block of addresses", parse_block), 0,
-                      trusted_proxies_max),
-              &Policy::trusted_proxies, "[]"),
-      setting("handshake_timeout", duration(100ms, 10min), &Policy::handshake_timeout, "10s"),
-      setting("max_connections", number(1, connections_limit_max), &Policy::connections_max,
-              "100000"),
+      key("workers", parsed<unsigned>("'auto' or a number", parse_workers), &Draft::policy,
+          &Policy::workers, "auto"),
+      key("trusted_proxies",
+          list_of(parsed<proxy::AddressBlock>("a block of addresses", parse_block), 0,
+                  trusted_proxies_max),
+          &Draft::policy, &Policy::trusted_proxies, "[]"),
+      key("handshake_timeout", duration(100ms, 10min), &Draft::policy, &Policy::handshake_timeout,
+          "10s"),
+      key("max_connections", number(1, connections_limit_max), &Draft::policy,
+          &Policy::connections_max, "100000"),
       key<Draft>("drain", "a mapping", "{}", read_drain),
-      setting("watch", flag(), &Policy::watch, "false"),
+      key("watch", flag(), &Draft::policy, &Policy::watch, "false"),
       key<Draft>("admin", "a mapping", "{}",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    read_admin(reader, entry, draft.policy);

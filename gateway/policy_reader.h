@@ -199,6 +199,19 @@ Key<Into> key(std::string name, Type<T> type, Member Into::*member, std::string 
   return {std::move(name), std::move(type.name), std::move(otherwise), false, std::move(read)};
 }
 
+// The same of a part of what is read.
+template <typename Into, typename Part, typename T, typename Member>
+Key<Into> key(std::string name, Type<T> type, Part Into::*part, Member Part::*member,
+              std::string otherwise = "") {
+  auto read = [read = std::move(type.read), part, member](PolicyReader& reader,
+                                                          const YamlEntry& entry, Into& into) {
+    if (auto value = read(reader, entry.value)) {
+      into.*part.*member = static_cast<Member>(std::move(*value));
+    }
+  };
+  return {std::move(name), std::move(type.name), std::move(otherwise), false, std::move(read)};
+}
+
 template <typename Into>
 Key<Into> mandatory(Key<Into> key) {
   key.mandatory = true;

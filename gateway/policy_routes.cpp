@@ -141,18 +141,6 @@ void read_rooms(PolicyReader& reader, const YamlEntry& entry, RouteDraft& draft)
 }
 
 template <typename T, typename Member>
-Key<RouteDraft> setting(std::string name, Type<T> type, Member Route::*member,
-                        std::string otherwise = "") {
-  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
-                                         RouteDraft& draft) {
-    if (auto value = read(reader, entry.value)) {
-      draft.route.*member = static_cast<Member>(std::move(*value));
-    }
-  };
-  return key<RouteDraft>(std::move(name), type.name, std::move(otherwise), read);
-}
-
-template <typename T, typename Member>
 Key<RouteDraft> rooms_setting(std::string name, Type<T> type, Member RoomsDraft::*member) {
   auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry,
                                          RouteDraft& draft) {
@@ -187,21 +175,22 @@ std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
     draft.route.backend = look_up(reader, entry.value, "backend", backends);
   };
   return {
-      mandatory(setting("path", parsed<PathPattern>("a path", parse_path), &Route::path)),
-      setting("hosts", list_of(parsed<std::string>("a host", parse_route_host), 1, hosts_max),
-              &Route::hosts),
+      mandatory(
+          key("path", parsed<PathPattern>("a path", parse_path), &RouteDraft::route, &Route::path)),
+      key("hosts", list_of(parsed<std::string>("a host", parse_route_host), 1, hosts_max),
+          &RouteDraft::route, &Route::hosts),
       mandatory(key<RouteDraft>("authenticate", "a list of authenticators", "", authenticate)),
       key("same_subjects", flag(), &RouteDraft::same_subjects, "false"),
       key<RouteDraft>("allow", "a condition", "everyone", read_allow),
-      setting("origins",
-              list_of(parsed<auth::OriginPattern>("an origin", auth::OriginPattern::parse), 1,
-                      origins_max),
-              &Route::origins),
+      key("origins",
+          list_of(parsed<auth::OriginPattern>("an origin", auth::OriginPattern::parse), 1,
+                  origins_max),
+          &RouteDraft::route, &Route::origins),
       key<RouteDraft>("backend", "the name of a backend", "", backend),
-      setting("subprotocols",
-              list_of(parsed<std::string>("a subprotocol", parse_subprotocol), 0,
-                      auth::subprotocols_max),
-              &Route::subprotocols),
+      key("subprotocols",
+          list_of(parsed<std::string>("a subprotocol", parse_subprotocol), 0,
+                  auth::subprotocols_max),
+          &RouteDraft::route, &Route::subprotocols),
       // Their defaults depend on one another: finish_rooms().
       rooms_setting("messages", messages_type(), &RoomsDraft::messages),
       rooms_setting("deliver", deliver_type(), &RoomsDraft::deliver),
@@ -211,19 +200,20 @@ std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
       rooms_setting("room_space", room_space_type(), &RoomsDraft::space),
       key<RouteDraft>("rooms", "a list of room rules", "", read_rooms),
       key("limits", limits_type(), &RouteDraft::limits),
-      setting("max_message", size(1, message_octets_limit), &Route::message_octets_max, "64KiB"),
-      setting("send_queue", size(send_queue_octets_min, send_queue_octets_limit),
-              &Route::send_queue_octets_max, "1MiB"),
-      setting("stall_timeout", duration(100ms, 1h), &Route::stall_timeout, "30s"),
-      setting("heartbeat", heartbeat_type(), &Route::heartbeat, "{}"),
+      key("max_message", size(1, message_octets_limit), &RouteDraft::route,
+          &Route::message_octets_max, "64KiB"),
+      key("send_queue", size(send_queue_octets_min, send_queue_octets_limit), &RouteDraft::route,
+          &Route::send_queue_octets_max, "1MiB"),
+      key("stall_timeout", duration(100ms, 1h), &RouteDraft::route, &Route::stall_timeout, "30s"),
+      key("heartbeat", heartbeat_type(), &RouteDraft::route, &Route::heartbeat, "{}"),
       key("token_expiry", token_expiry_type(), &RouteDraft::token_expiry, "{}"),
       key("max_session", duration(1s, session_limit), &RouteDraft::session_max, "24h"),
-      setting("refuse_with", choice<bool>({{"http", false}, {"close", true}}),
-              &Route::refuse_with_close, "http"),
+      key("refuse_with", choice<bool>({{"http", false}, {"close", true}}), &RouteDraft::route,
+          &Route::refuse_with_close, "http"),
       not_built<RouteDraft>("http", "deny"),
-      setting("forward_credentials", flag(), &Route::forward_credentials, "false"),
-      setting("forward_claims", list_of(text(1, claim_name_octets_max), 0, forwarded_claims_max),
-              &Route::forward_claims),
+      key("forward_credentials", flag(), &RouteDraft::route, &Route::forward_credentials, "false"),
+      key("forward_claims", list_of(text(1, claim_name_octets_max), 0, forwarded_claims_max),
+          &RouteDraft::route, &Route::forward_claims),
   };
 }
 

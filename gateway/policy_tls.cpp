@@ -2,9 +2,9 @@
 
 #include <utility>
 
-#include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "gateway/token_fault.h"
 #include "proxy/host.h"
 
 namespace gateway {
@@ -36,9 +36,8 @@ const std::vector<Key<CertificateFiles>>& certificate_keys() {
 void check_end(PolicyReader& reader, Mark mark, const proxy::TlsCertificate& certificate,
                auth::WallTime now) {
   if (certificate.not_after() > now) return;
-  const auto end = std::chrono::floor<std::chrono::seconds>(certificate.not_after());
-  reader.warn(mark, fmt::format("certificate: it has expired at {:%Y-%m-%dT%H:%M:%SZ}",
-                                fmt::gmtime(std::chrono::system_clock::to_time_t(end))));
+  const auto end = std::chrono::floor<std::chrono::milliseconds>(certificate.not_after());
+  reader.warn(mark, "certificate: it has expired at " + show_time(end));
 }
 
 void read_certificate(PolicyReader& reader, const YamlNode& node, auth::WallTime now,

@@ -9,7 +9,7 @@ namespace gateway {
 
 namespace {
 
-constexpr std::array<RefusalRow, 38> refusals{{
+constexpr std::array<RefusalRow, 39> refusals{{
     {400, "malformed_request"},
     {400, "ambiguous_path"},
     {400, "upgrade_with_body"},
@@ -37,6 +37,7 @@ constexpr std::array<RefusalRow, 38> refusals{{
     {403, "forbidden"},
     {429, "ip_connections"},
     {429, "subject_connections"},
+    {429, "subject_tickets"},
     {502, "backend_unreachable"},
     {502, "backend_insecure"},
     {502, "backend_wrong"},
@@ -84,8 +85,7 @@ std::vector<std::string_view> list_refusal_reasons() {
     if (!has_better_reason(static_cast<Refusal>(i))) reasons.push_back(refusals[i].name);
   }
   for (std::size_t i = 0; i <= static_cast<std::size_t>(last_denial); ++i) {
-    Denied denied;
-    denied.denial = static_cast<Denial>(i);
+    const auto denied = Denied::because(static_cast<Denial>(i));
     const bool by_check =
         denied.denial == Denial::TokenRefused || denied.denial == Denial::SessionRefused;
     if (has_better_reason(refusal_of(denied.denial)) && !by_check) {

@@ -56,6 +56,7 @@ enum class Refusal : std::uint8_t {
   Forbidden,
   AddressConnections,
   SubjectConnections,
+  SubjectTickets,
   BackendUnreachable,
   BackendInsecure,  // its TLS handshake failed
   BackendWrong,

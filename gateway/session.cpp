@@ -6,6 +6,7 @@
 
 #include "auth/single_use.h"
 #include "gateway/session_watch.h"
+#include "gateway/wall_time.h"
 
 namespace gateway {
 
@@ -26,12 +27,6 @@ ClosedBy closed_by(const proxy::Ending& ending, Relay::Side side) {
                    ending.cause == proxy::Ending::Cause::Vanished;
   if (!peers_own) return ClosedBy::Gateway;
   return side == Relay::Side::Client ? ClosedBy::Client : ClosedBy::Backend;
-}
-
-const Authenticator* find_authenticator(const Route& route, std::string_view name) {
-  const auto found = std::ranges::find(
-      route.authenticate, name, [](const auto& each) { return std::string_view(each->name); });
-  return found == route.authenticate.end() ? nullptr : found->get();
 }
 
 // The one issuer that its tokens may be of; null: there is none, or any.
@@ -354,7 +349,7 @@ void Session::refused(std::string_view reason, std::string_view room) {
 
 std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_view token) {
   const auto* issuer = issuer_ ? issuer_.get() : issuer_of(authenticator_);
-  const auto now = std::chrono::floor<std::chrono::milliseconds>(host_.timers().now().wall);
+  const auto now = wall_time(host_.timers().now());
   auto principal = gateway::authenticate_again(
       *identity_.route,
       {identity_.subject, issuer ? std::string_view(*issuer) : std::string_view(), authenticator_},
@@ -377,11 +372,10 @@ std::expected<auth::Principal, Denied> Session::authenticate_again(std::string_v
 std::optional<DepositAnswer::Outcome> Session::use_token(const auth::Principal& principal) {
   auto name = auth::name_of_token(principal.authenticator, principal.issuer, principal.token_id);
   if (!use_ || use_->name != name) {
-    const auto now = std::chrono::floor<std::chrono::milliseconds>(host_.timers().now().wall);
     Depositing::Asker& asker = *this;
-    use_ = std::make_unique<Use>(Use{name, nullptr, std::nullopt});
+    use_ = std::make_unique<Use>(Use{std::move(name), nullptr, std::nullopt});
     use_->question =
-        host_.depositing().mark_token(asker, std::move(name), mark_kept_for(principal, now), now);
+        host_.depositing().mark_token(asker, principal, wall_time(host_.timers().now()));
   }
   const auto outcome = use_->outcome;
   if (outcome) use_.reset();

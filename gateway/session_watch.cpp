@@ -5,6 +5,7 @@
 
 #include "auth/session_record.h"
 #include "gateway/keyed_hash.h"
+#include "gateway/wall_time.h"
 #include "proxy/random.h"
 
 namespace gateway {
@@ -43,10 +44,6 @@ proxy::Duration spread(proxy::Duration whole, std::uint32_t random) {
 std::uint64_t hash_of(const auth::Claims& claims) {
   static const HashKey key = HashKey::random();
   return keyed_hash(key, claims.to_json());
-}
-
-auth::WallTime wall(const proxy::Instant& now) {
-  return std::chrono::floor<std::chrono::milliseconds>(now.wall);
 }
 
 }  // namespace
@@ -95,7 +92,7 @@ void SessionWatch::on_away() {
 void SessionWatch::read(const SessionStore::Answer& answer) {
   away_since_.reset();
   auto principal = auth::read_session(answer.record, answer.time_to_live,
-                                      host_.session_settings().rules, wall(timers_.now()));
+                                      host_.session_settings().rules, wall_time(timers_.now()));
   if (!principal) return host_.on_session_over(Goodbye::LoggedOut);
   if (principal->subject != host_.subject()) {
     return host_.on_session_over(Goodbye::PrincipalChanged);
@@ -118,7 +115,7 @@ void SessionWatch::wait() {
   }
   if (good_until_) {
     const proxy::Duration left =
-        std::min<std::chrono::milliseconds>(*good_until_ - wall(now), far_away);
+        std::min<std::chrono::milliseconds>(*good_until_ - wall_time(now), far_away);
     if (left > 2 * ahead_of_end) next = std::min(next, left - ahead_of_end);
   }
   due_.arm(std::max(next, proxy::Duration::zero()));

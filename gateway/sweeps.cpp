@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "gateway/wall_time.h"
+
 namespace gateway {
 
 bool SweepWalk::step(const Surveyed& surveyed) {
-  const auto now = std::chrono::floor<std::chrono::milliseconds>(surveyed.now.wall);
+  const auto now = wall_time(surveyed.now);
   for (const auto& session : cursor_.next_slice(surveyed)) {
     if (session->open() && meets(*session, now)) session->close(Goodbye::Revoked);
   }

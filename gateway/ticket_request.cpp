@@ -1,7 +1,6 @@
 #include "gateway/ticket_request.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <set>
 #include <utility>
@@ -13,7 +12,9 @@
 #include "auth/grant.h"
 #include "auth/json.h"
 #include "auth/single_use.h"
+#include "gateway/json_body.h"
 #include "gateway/request_fields.h"
+#include "gateway/wall_time.h"
 #include "proxy/handshake.h"
 #include "proxy/random.h"
 
@@ -23,30 +24,12 @@ namespace {
 
 constexpr int method_not_allowed = 405;
 
+// Of a subject on a route. A page asks for one each time that it connects; who collects them would
+// have all of them kept.
+constexpr auth::RateLimit tickets_of_subject{2, 32};
+
 // How long a browser need not ask again whether it may ask.
 constexpr std::string_view preflight_good_for = "600";
-
-auth::WallTime wall_time(const proxy::Timers& timers) {
-  return std::chrono::floor<std::chrono::milliseconds>(timers.now().wall);
-}
-
-// A page can send a form anywhere without a preflight: as one of three other types.
-bool says_json(const proxy::Fields& fields) {
-  if (fields.count("Content-Type") != 1) return false;
-  const std::string_view type = *fields.find("Content-Type");
-  return proxy::equals_ignoring_case(proxy::trimmed(type.substr(0, type.find(';'))),
-                                     "application/json");
-}
-
-std::expected<std::size_t, int> length_of_body(const proxy::RequestHead& head) {
-  if (!says_json(head.fields)) return std::unexpected(415);
-  const auto* length = head.fields.find("Content-Length");
-  if (!length) return std::unexpected(411);
-  std::size_t octets = 0;
-  std::from_chars(length->data(), length->data() + length->size(), octets);  // digits, at most 18
-  if (octets > own_body_octets_max) return std::unexpected(413);
-  return octets;
-}
 
 // None: it is not {"path":"…"}.
 std::optional<std::string> read_path(std::string_view body) {
@@ -75,12 +58,6 @@ std::string allowed_origin(const Route& route, const proxy::Fields& fields) {
   return auth::origin_allowed(*route.origins, origin) ? std::string(origin) : std::string();
 }
 
-const Authenticator* find_authenticator(const Route& route, std::string_view name) {
-  const auto found = std::ranges::find(
-      route.authenticate, name, [](const auto& each) { return std::string_view(each->name); });
-  return found == route.authenticate.end() ? nullptr : found->get();
-}
-
 std::string make_ticket() {
   auth::TicketBits bits;
   // One that can be guessed is worse than none, and so is an instance that makes such.
@@ -91,7 +68,8 @@ std::string make_ticket() {
 }  // namespace
 
 TicketRequest::TicketRequest(Host& host, OwnCall call)
-    : OwnResource(host, std::move(call)), body_octets_(length_of_body(call_.head)) {}
+    : OwnResource(host, std::move(call)),
+      body_octets_(json_body_octets(call_.head, own_body_octets_max)) {}
 
 // In the order of a handshake's questions (CONTRACT section 3).
 std::optional<OwnAnswer> TicketRequest::ask(Observer& observer) {
@@ -143,12 +121,8 @@ OwnAnswer TicketRequest::answer_preflight() {
 
 // Of the address, and of the page; and what the request says of who asks.
 std::optional<OwnAnswer> TicketRequest::check_sender() {
-  const auto& limit = match_.route->ip_limits.handshakes;
-  if (limit.limited()) {
-    const auto wait = host_.ledger().take_handshake(match_.route->id, call_.identity.address, limit,
-                                                    host_.timers().now().monotonic);
-    if (wait > wait.zero()) return no(Refusal::HandshakeRate, {}, 0, wait);
-  }
+  const auto wait = take_handshake(*match_.route);
+  if (wait > wait.zero()) return no(Refusal::HandshakeRate, {}, 0, wait);
   const auto query = call_.head.target.find('?');
   const HandshakeRequest request{
       host_field_, target_.path,
@@ -161,7 +135,7 @@ std::optional<OwnAnswer> TicketRequest::check_sender() {
 }
 
 std::optional<OwnAnswer> TicketRequest::judge() {
-  const auto now = wall_time(host_.timers());
+  const auto now = wall_time(host_.timers().now());
   const auto& revocations = host_.revocations();
   auto principal = authenticate(*match_.route, credential_, host_.key_ring().known(), now);
   if (!principal) return wait_or_deny(principal.error());
@@ -177,8 +151,17 @@ std::optional<OwnAnswer> TicketRequest::judge() {
   if (!authenticator_ || !authenticator_->ticket_lifetime) {
     return no(Denied::because(Denial::NoTicketPlace));
   }
+  if (auto refused = check_rate()) return refused;
   principal_->single_use ? use_token(now) : keep(now);
   return std::nullopt;
+}
+
+std::optional<OwnAnswer> TicketRequest::check_rate() {
+  const auto wait = host_.ledger().take_ticket_request(
+      match_.route->id, principal_->subject, tickets_of_subject, host_.timers().now().monotonic);
+  if (wait == wait.zero()) return std::nullopt;
+  record_limit(AuditedLimit::SubjectTickets);
+  return no(Refusal::SubjectTickets, {}, 0, wait);
 }
 
 std::optional<OwnAnswer> TicketRequest::wait_or_deny(const Denied& denied) {
@@ -198,10 +181,7 @@ void TicketRequest::on_keys() {
 // The one connection that the token opens is the ticket's.
 void TicketRequest::use_token(auth::WallTime now) {
   Depositing::Asker& asker = *this;
-  question_ = host_.depositing().mark_token(
-      asker,
-      auth::name_of_token(principal_->authenticator, principal_->issuer, principal_->token_id),
-      mark_kept_for(*principal_, now), now);
+  question_ = host_.depositing().mark_token(asker, *principal_, now);
 }
 
 // No longer than the token is good.
@@ -219,7 +199,7 @@ void TicketRequest::on_deposit(DepositAnswer answer) {
   using Outcome = DepositAnswer::Outcome;
   switch (answer.outcome) {
     case Outcome::Done:
-      if (ticket_.empty()) return keep(wall_time(host_.timers()));
+      if (ticket_.empty()) return keep(wall_time(host_.timers().now()));
       return observer_->on_answer(give());
     case Outcome::NotDone:  // two tickets are never the same one: then nobody kept it
       return observer_->on_answer(ticket_.empty() ? no(Denied::because(Denial::TokenUsed))
@@ -239,7 +219,8 @@ OwnAnswer TicketRequest::give_up() {
 
 OwnAnswer TicketRequest::give() {
   constexpr int created = 201;
-  host_.audit().ticket_made(call_.identity.audited(), principal_->authenticator);
+  host_.refusals().ticket_made(call_.identity.audited(), principal_->authenticator,
+                               host_.timers().now().monotonic);
   const auto json = fmt::format(R"({{"ticket":"{}","expires_in":{}}})", ticket_,
                                 std::chrono::floor<std::chrono::seconds>(lifetime_).count());
   return {created, proxy::write_response(created, cors_fields(), {"application/json", json})};

@@ -32,6 +32,7 @@ class TicketRequest final : public OwnResource, private KeyRing::Waiter, private
   OwnAnswer answer_preflight();
   std::optional<OwnAnswer> check_sender();
   std::optional<OwnAnswer> judge();
+  std::optional<OwnAnswer> check_rate();
   std::optional<OwnAnswer> wait_or_deny(const Denied& denied);
   void use_token(auth::WallTime now);
   void keep(auth::WallTime now);

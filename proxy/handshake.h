@@ -33,8 +33,8 @@ std::string write_switching_protocols(std::string_view key, std::string_view sub
 // Any answer but 101, whole: with Connection: close, Content-Length and a plain-text body of one
 // line: `body`, or the reason phrase where that is empty. `fields`: further fields, such as
 // WWW-Authenticate or Retry-After. A 426 says by itself what to upgrade to, and a 204 has no body.
-// Nothing given may come
-// from a request: an answer that repeats what it was asked is how a gateway is made to say things.
+// Nothing given may come from a request: an answer that repeats what it was asked is how a gateway
+// is made to say things.
 std::string write_response(int status, std::span<const Field> fields = {},
                            std::string_view body = {});
 

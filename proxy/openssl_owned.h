@@ -21,7 +21,6 @@ struct OpensslRelease {
 
 using OwnedBio = std::unique_ptr<BIO, OpensslRelease<BIO_free>>;
 using OwnedKey = std::unique_ptr<EVP_PKEY, OpensslRelease<EVP_PKEY_free>>;
-using OwnedX509 = std::unique_ptr<X509, OpensslRelease<X509_free>>;
 using OwnedNames = std::unique_ptr<GENERAL_NAMES, OpensslRelease<GENERAL_NAMES_free>>;
 
 // Reads `octets`, which outlive it.

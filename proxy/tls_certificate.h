@@ -50,7 +50,7 @@ class TlsCertificate {
   WallTime not_after_{};
 };
 
-// Those who may vouch for a peer, in PEM: how many there are. The error is a sentence of ours.
+// Those who may vouch for a peer, in PEM. The error is a sentence of ours.
 std::expected<std::vector<std::shared_ptr<x509_st>>, std::string> parse_authorities(
     std::string_view pem);
 

@@ -101,23 +101,15 @@ bool tie_sessions(SSL_CTX* context, const TlsServerSettings& settings) {
          SSL_CTX_set_session_id_context(context, digest.data(), digest.size()) == 1;
 }
 
-// Besides those of other kinds of keys that `tls` has already.
-bool use(SSL* tls, const TlsCertificate& certificate) {
+// To a context or to a connection, by OpenSSL's function for that. Besides those of other kinds of
+// keys that it has already.
+template <typename To>
+bool use(To* to, const TlsCertificate& certificate,
+         int (*give)(To*, X509*, EVP_PKEY*, STACK_OF(X509) *, int)) {
   const auto& chain = certificate.chain();
   STACK_OF(X509)* issuers = sk_X509_new_null();
   for (const auto& issuer : chain | std::views::drop(1)) sk_X509_push(issuers, issuer.get());
-  const bool used =
-      SSL_use_cert_and_key(tls, chain.front().get(), certificate.key(), issuers, 1) == 1;
-  sk_X509_free(issuers);
-  return used;
-}
-
-bool use_first(SSL_CTX* context, const TlsCertificate& certificate) {
-  const auto& chain = certificate.chain();
-  STACK_OF(X509)* issuers = sk_X509_new_null();
-  for (const auto& issuer : chain | std::views::drop(1)) sk_X509_push(issuers, issuer.get());
-  const bool used =
-      SSL_CTX_use_cert_and_key(context, chain.front().get(), certificate.key(), issuers, 1) == 1;
+  const bool used = give(to, chain.front().get(), certificate.key(), issuers, 1) == 1;
   sk_X509_free(issuers);
   return used;
 }
@@ -136,7 +128,8 @@ std::expected<std::shared_ptr<const TlsServerContext>, std::string> TlsServerCon
   made->context_ = make_context(TLS_server_method());
   auto* raw = made->context_.get();
   auto keys = ticket_keys();
-  const bool set = raw && keys && use_first(raw, made->settings_.certificates.front()) &&
+  const bool set = raw && keys &&
+                   use(raw, made->settings_.certificates.front(), SSL_CTX_use_cert_and_key) &&
                    SSL_CTX_set_tlsext_ticket_keys(raw, keys->data(), keys->size()) == 1 &&
                    SSL_CTX_set_num_tickets(raw, tickets_per_handshake) == 1 &&
                    tie_sessions(raw, made->settings_) && made->ask_for_certificates();
@@ -184,7 +177,7 @@ int TlsServerContext::choose_certificate(SSL* tls, void* context) {
   if (!found || (found->size() == 1 && found->front() == 0)) return 1;
   SSL_certs_clear(tls);
   return std::ranges::all_of(*found | std::views::reverse, [&](std::size_t i) {
-    return use(tls, self.settings_.certificates[i]);
+    return use(tls, self.settings_.certificates[i], SSL_use_cert_and_key);
   });
 }
 

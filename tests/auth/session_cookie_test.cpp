@@ -20,18 +20,26 @@ std::string without(std::string_view text, std::string_view part) {
   return all.erase(all.find(part), part.size());
 }
 
+// As a policy's list of secrets is gone through.
+std::optional<std::string> by_any(std::string_view cookie) {
+  for (const auto& secret : secrets) {
+    if (auto id = session_id(cookie, secret)) return id;
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 TEST_SUITE("Session cookies") {
   TEST_CASE("the id of one that any of the secrets signed, percent-encoded or not") {
-    CHECK(session_id(hello, secrets) == "hello");
-    CHECK(session_id(generated, secrets) == "Q7mEr0R3gS1gZ0v0F9s8GZ6m-4tGkJ0k");
-    CHECK(session_id("s:hello.DGDUkGlIkCzPz+C0B064FNgHdEjox7ch8tOBGslZ5QI", secrets) == "hello");
+    CHECK(by_any(hello) == "hello");
+    CHECK(by_any(generated) == "Q7mEr0R3gS1gZ0v0F9s8GZ6m-4tGkJ0k");
+    CHECK(by_any("s:hello.DGDUkGlIkCzPz+C0B064FNgHdEjox7ch8tOBGslZ5QI") == "hello");
   }
 
   TEST_CASE("nothing that another secret signed") {
-    CHECK_FALSE(session_id(hello, std::vector<std::string>{"keyboard cat"}));
-    CHECK_FALSE(session_id(hello, std::vector<std::string>{}));
+    CHECK_FALSE(session_id(hello, "keyboard cat"));
+    CHECK_FALSE(session_id(hello, ""));
   }
 
   TEST_CASE("nothing whose id or signature is another one") {
@@ -40,34 +48,34 @@ TEST_SUITE("Session cookies") {
       CAPTURE(i);
       auto other = good;
       other[i] = other[i] == 'x' ? 'y' : 'x';
-      CHECK_FALSE(session_id(other, secrets));
+      CHECK_FALSE(by_any(other));
     }
   }
 
   TEST_CASE("nothing that is not of this form") {
-    CHECK_FALSE(session_id("", secrets));
-    CHECK_FALSE(session_id("s:", secrets));
-    CHECK_FALSE(session_id("s:hello", secrets));
-    CHECK_FALSE(session_id("s:hello.", secrets));
-    CHECK_FALSE(session_id("s:.DGDUkGlIkCzPz+C0B064FNgHdEjox7ch8tOBGslZ5QI", secrets));
-    CHECK_FALSE(session_id(without(hello, "s%3A"), secrets));
-    CHECK_FALSE(session_id(std::string(hello) + "=", secrets));
-    CHECK_FALSE(session_id(std::string(hello) + "%", secrets));
-    CHECK_FALSE(session_id("j%3A{}", secrets));
+    CHECK_FALSE(by_any(""));
+    CHECK_FALSE(by_any("s:"));
+    CHECK_FALSE(by_any("s:hello"));
+    CHECK_FALSE(by_any("s:hello."));
+    CHECK_FALSE(by_any("s:.DGDUkGlIkCzPz+C0B064FNgHdEjox7ch8tOBGslZ5QI"));
+    CHECK_FALSE(by_any(without(hello, "s%3A")));
+    CHECK_FALSE(by_any(std::string(hello) + "="));
+    CHECK_FALSE(by_any(std::string(hello) + "%"));
+    CHECK_FALSE(by_any("j%3A{}"));
   }
 
   TEST_CASE("no id but of visible ASCII characters, whoever signed it") {
-    CHECK(session_id("s:a%7E%21.9cNPCACQ1l6lGPFyYNYQ715sS4zPIEisSohf69QacfU", secrets) == "a~!");
-    CHECK_FALSE(session_id("s:a%20b.QFgmOPpdiH8tAwkqVEd//S3T/IaQCbPKHmJwEwT0svg", secrets));
-    CHECK_FALSE(session_id("s:a%0D%0Ab.fOQ4eRSdoGPISj0gzo7gaAMri%2B7h0LfkjZNHyUiX7%2BA", secrets));
-    CHECK_FALSE(session_id("s:a%00b.qhoPtq9sPC06YVpXUBYUbkiipcafoELRP7FvaOCgISU", secrets));
-    CHECK_FALSE(session_id("s:a%7Fb.jaRVJWVWxeTKOqUt4O6frdqYzcAyuyKig6ev6xtvpfQ", secrets));
-    CHECK_FALSE(session_id("s:Ã%A9.Q3vg40CIsIhwNhGiK4zZy0dYZlFtSxOCWP22ibsJB5k", secrets));
+    CHECK(by_any("s:a%7E%21.9cNPCACQ1l6lGPFyYNYQ715sS4zPIEisSohf69QacfU") == "a~!");
+    CHECK_FALSE(by_any("s:a%20b.QFgmOPpdiH8tAwkqVEd//S3T/IaQCbPKHmJwEwT0svg"));
+    CHECK_FALSE(by_any("s:a%0D%0Ab.fOQ4eRSdoGPISj0gzo7gaAMri%2B7h0LfkjZNHyUiX7%2BA"));
+    CHECK_FALSE(by_any("s:a%00b.qhoPtq9sPC06YVpXUBYUbkiipcafoELRP7FvaOCgISU"));
+    CHECK_FALSE(by_any("s:a%7Fb.jaRVJWVWxeTKOqUt4O6frdqYzcAyuyKig6ev6xtvpfQ"));
+    CHECK_FALSE(by_any("s:Ã%A9.Q3vg40CIsIhwNhGiK4zZy0dYZlFtSxOCWP22ibsJB5k"));
   }
 
   TEST_CASE("an id of up to 256 octets, in a cookie of up to 4096") {
     const auto signs_nothing = [](std::size_t octets) {
-      return session_id("s:" + std::string(octets, 'a') + '.' + std::string(43, 'A'), secrets);
+      return by_any("s:" + std::string(octets, 'a') + '.' + std::string(43, 'A'));
     };
     CHECK_FALSE(signs_nothing(256));
     CHECK_FALSE(signs_nothing(257));
@@ -76,7 +84,7 @@ TEST_SUITE("Session cookies") {
         "s:" + std::string(256, 'a') + ".fGUECK/oijbP59wgJEJCHZgO7pIEDPy82N+soHL+H6o";
     const std::string of_257 =
         "s:" + std::string(257, 'a') + ".uZPCmehrZYphiUvpVyfhb9dorIT46rkAxJNLJ/rb4Jo";
-    CHECK(session_id(of_256, secrets) == std::string(256, 'a'));
-    CHECK_FALSE(session_id(of_257, secrets));
+    CHECK(by_any(of_256) == std::string(256, 'a'));
+    CHECK_FALSE(by_any(of_257));
   }
 }

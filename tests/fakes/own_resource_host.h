@@ -30,7 +30,6 @@ class OwnResourceHost final : public gateway::OwnResource::Host {
   gateway::SessionStore& session_store(const gateway::SessionSettings&) override {
     return sessions;
   }
-  gateway::Audit& audit() override { return audit_; }
   gateway::RefusalSampler& refusals() override { return refusals_; }
   gateway::WorkerCounters& counters() override { return counters_; }
 

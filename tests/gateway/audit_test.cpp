@@ -61,6 +61,9 @@ void say_everything(Audit& audit) {
   audit.limit_hit(hit(AuditedLimit::ConnectionMessages, 6));
   audit.limit_hits_suppressed(AuditedLimit::ConnectionMessages, 7);
   audit.claims_left_out(alice(), 5'000);
+  audit.claims_left_out_suppressed(9);
+  audit.ticket_made(alice(), "users");
+  audit.tickets_made_suppressed(10);
   audit.admin_call(
       {.address = alice().address, .action = "close", .connection = "c-1", .status = 202});
   audit.admin_call({.address = alice().address,
@@ -104,6 +107,9 @@ TEST_SUITE("the audit trail") {
               R"({"level":"info","event":"limit_hit_suppressed","limit":"connection_messages",)"
               R"("count":7})",
               R"({"level":"warn","event":"claims_left_out",)" + who + R"("octets":5000})",
+              R"({"level":"warn","event":"claims_left_out_suppressed","count":9})",
+              R"({"level":"info","event":"ticket_made",)" + who + R"("authenticator":"users"})",
+              R"({"level":"info","event":"ticket_made_suppressed","count":10})",
               R"({"level":"info","event":"admin_call","address":"192.0.2.1","action":"close",)"
               R"("connection":"c-1","status":202})",
               R"({"level":"info","event":"admin_call","address":"192.0.2.1","action":"publish",)"
@@ -328,6 +334,22 @@ TEST_SUITE("sampled refusals") {
     const Lines lines = captured.lines();
     CHECK(count_containing(lines, R"("event":"token_refreshed",)") == 11);
     CHECK(count_containing(lines, R"("event":"token_refreshed_suppressed","count":3)") == 1);
+  }
+
+  TEST_CASE("so are tickets that were made, and claims that were left out") {
+    CapturedLog captured;
+    Audit audit(captured.log());
+    RefusalSampler sampler(audit);
+    for (int i = 0; i < 13; ++i) {
+      sampler.ticket_made(alice(), "users", start);
+      sampler.claims_left_out(alice(), 5'000, start);
+    }
+    sampler.tick(start + 1s);
+    const Lines lines = captured.lines();
+    CHECK(count_containing(lines, R"("event":"ticket_made",)") == 10);
+    CHECK(count_containing(lines, R"("event":"ticket_made_suppressed","count":3)") == 1);
+    CHECK(count_containing(lines, R"("event":"claims_left_out",)") == 10);
+    CHECK(count_containing(lines, R"("event":"claims_left_out_suppressed","count":3)") == 1);
   }
 
   TEST_CASE("limits too begin anew with the next second") {

@@ -225,6 +225,18 @@ TEST_SUITE("handshakes of an address") {
     CHECK(ledger.take_handshake(0, ip("192.0.2.1"), limit, start + 500ms) > 0ms);
   }
 
+  TEST_CASE("requests for tickets have buckets of their own, by subject and route") {
+    Ledger ledger(100);
+    const auto ask = [&](std::uint64_t route, const char* subject) {
+      return ledger.take_ticket_request(route, subject, limit, start) == 0ms;
+    };
+    for (int i = 0; i < 3; ++i) CHECK(ask(1, "alice"));
+    CHECK_FALSE(ask(1, "alice"));
+    CHECK(ask(1, "bob"));
+    CHECK(ask(2, "alice"));
+    CHECK(ledger.take_message(ledger.subject_name(1, "alice"), limit, start) == 0ms);
+  }
+
   TEST_CASE("no wait is shorter than a millisecond") {
     Ledger ledger(100);
     const auth::RateLimit fast{.permits_per_second = 100'000, .permits_max = 1};

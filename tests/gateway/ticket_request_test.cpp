@@ -171,6 +171,23 @@ TEST_SUITE("CONTRACT 6: POST /_gatehouse/ticket") {
     CHECK(second.said() == "201 ");
   }
 
+  TEST_CASE("collects no tickets: a subject gets so many of a route, and no others for it") {
+    OwnResourceHost host(start);
+    const auto ask = [&](const std::string& token) {
+      Request request({bearer(token)});
+      request.ask(host);
+      if (!request.answer) host.answer(Outcome::Done);
+      return request.said();
+    };
+    for (int i = 0; i < 32; ++i) CHECK(ask(token()) == "201 ");
+    CHECK(ask(token()) == "429 subject_tickets");
+    CHECK(ask(token("once", R"(,"jti":"1")")) == "waits");
+    host.pass(500ms);
+    CHECK(ask(token()) == "201 ");
+    CHECK(ask(token()) == "429 subject_tickets");
+    CHECK(host.questions() == 1);  // of the one that waits: who is refused uses nothing up
+  }
+
   TEST_CASE("is told what it can be told where nobody keeps it, or can say whether he does") {
     for (const auto& [outcome, status] : {std::pair(Outcome::Away, "503 single_use_unknown"),
                                           std::pair(Outcome::Full, "503 single_use_full"),
