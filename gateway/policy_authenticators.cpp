@@ -54,11 +54,15 @@ struct KeyDraft {
 const std::vector<Key<KeyDraft>>& key_source_keys() {
   static const std::vector<Key<KeyDraft>> keys = {
       key("jwks_url", parsed<proxy::FetchUrl>("the URL of a JWK Set", proxy::parse_fetch_url),
-          &KeyDraft::jwks_url),
-      key("secret", secret(), &KeyDraft::secret),
-      key("secret_file", secret_file(), &KeyDraft::secret_from_file),
-      key("pem_file", text(1, path_octets_max), &KeyDraft::pem_file),
-      key("jwks_file", text(1, path_octets_max), &KeyDraft::jwks_file),
+          &KeyDraft::jwks_url)
+          .says(
+              "`https://`, or `http://` on loopback; fetched and kept fresh, see \"Keys by URL\""),
+      key("secret", secret(), &KeyDraft::secret).says("of HS256 and the like, at least 32 octets"),
+      key("secret_file", secret_file(), &KeyDraft::secret_from_file).says("the same, in a file"),
+      key("pem_file", text(1, path_octets_max), &KeyDraft::pem_file)
+          .says("the path of a public key or a certificate"),
+      key("jwks_file", text(1, path_octets_max), &KeyDraft::jwks_file)
+          .says("the path of a JWK Set"),
       key("not_after",
           parsed<auth::WallTime>(
               "a time such as 2027-01-01T00:00:00Z",
@@ -66,7 +70,9 @@ const std::vector<Key<KeyDraft>>& key_source_keys() {
                 if (auto time = auth::parse_timestamp(text)) return *time;
                 return std::unexpected("expected a time such as 2027-01-01T00:00:00Z");
               }),
-          &KeyDraft::not_after),
+          &KeyDraft::not_after)
+          .if_left_out("for ever")
+          .says("when it stops being good"),
   };
   return keys;
 }
@@ -241,22 +247,37 @@ Key<Jwt> rule(std::string name, Type<T> type, T auth::TokenRules::*member,
   auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry, Jwt& jwt) {
     if (auto value = read(reader, entry.value)) jwt.rules.*member = std::move(*value);
   };
-  return key<Jwt>(std::move(name), type.name, std::move(otherwise), read);
+  return key<Jwt>(std::move(name), type, std::move(otherwise), read);
 }
 
 const std::vector<Key<Jwt>>& jwt_keys() {
   static const std::vector<Key<Jwt>> keys = {
-      mandatory(rule("issuer", issuer_type(), &auth::TokenRules::issuer)),
-      mandatory(rule("audience", audience_type(), &auth::TokenRules::audience)),
-      mandatory(key<Jwt>("algorithms", "a list of algorithms", "", read_algorithms)),
-      key<Jwt>("keys", "a list of keys", "", read_key_sources),
-      key("discover", flag(), &Jwt::discover, "false"),
-      key("stale_max", duration(0s, stale_limit), &Jwt::stale_max, "24h"),
-      rule("subject_claim", claim_name(), &auth::TokenRules::subject_claim, "sub"),
-      rule("leeway", duration(0s, leeway_max), &auth::TokenRules::leeway, "30s"),
-      rule("max_lifetime", duration(1s, lifetime_max), &auth::TokenRules::max_lifetime, "24h"),
-      rule("once", flag(), &auth::TokenRules::once, "false"),
-      key<Jwt>("require", "a mapping of claims to their values", "{}", read_required_claims),
+      mandatory(rule("issuer", issuer_type(), &auth::TokenRules::issuer)
+                    .says("what `iss` must be, to the letter")),
+      mandatory(rule("audience", audience_type(), &auth::TokenRules::audience)
+                    .says("of these one must be in `aud`")),
+      mandatory(key<Jwt>("algorithms", "a list of algorithms", "", read_algorithms)
+                    .says("HS, RS, PS and ES each with 256, 384 or 512, and EdDSA; each must fit a "
+                          "key")),
+      key<Jwt>("keys", "a list", "", read_key_sources)
+          .if_left_out("mandatory without `discover`")
+          .says("each item one of the five sources")
+          .of(shapes_of(key_source_keys()), KeyShape::Holds::List),
+      key("discover", flag(), &Jwt::discover, "false")
+          .says("`true`: keys are where the issuer's OpenID configuration says"),
+      key("stale_max", duration(0s, stale_limit), &Jwt::stale_max, "24h")
+          .says("how long fetched keys are used after they should have been fetched again"),
+      rule("subject_claim", claim_name(), &auth::TokenRules::subject_claim, "sub")
+          .says("whose value is the subject; a whole number counts as its digits"),
+      rule("leeway", duration(0s, leeway_max), &auth::TokenRules::leeway, "30s")
+          .says("clocks apart: a token is good until `exp` and this"),
+      rule("max_lifetime", duration(1s, lifetime_max), &auth::TokenRules::max_lifetime, "24h")
+          .says("a token whose `exp` is farther away is refused"),
+      rule("once", flag(), &auth::TokenRules::once, "false")
+          .says("`true`: a `jti` opens one connection only, see \"A token that opens one "
+                "connection\""),
+      key<Jwt>("require", "a mapping of claims to their values", "{}", read_required_claims)
+          .says("what a token must say besides, such as `email_verified: true`; at most 32"),
   };
   return keys;
 }
@@ -363,7 +384,7 @@ Key<Places> place(std::string name, Place::Kind kind, Type<std::string> type) {
       into.places.push_back({kind, std::move(*name)});
     }
   };
-  return key<Places>(std::move(name), type.name, "", read);
+  return key<Places>(std::move(name), type, "", read);
 }
 
 void read_first_message(PolicyReader& reader, const YamlEntry& entry, Places& into) {
@@ -379,17 +400,22 @@ void read_ticket(PolicyReader& reader, const YamlEntry& entry, Places& into) {
 const std::vector<Key<Places>>& place_keys() {
   static const std::vector<Key<Places>> keys = {
       place("header", Place::Kind::Header,
-            parsed<std::string>("the name of a field with 'Bearer <token>'", parse_field)),
+            parsed<std::string>("the name of a field with 'Bearer <token>'", parse_field))
+          .says("such as `Authorization`"),
       place("subprotocol", Place::Kind::Subprotocol,
             parsed<std::string>("what stands before the token in a subprotocol",
-                                parse_subprotocol_prefix)),
-      place("cookie", Place::Kind::Cookie, cookie_name()),
+                                parse_subprotocol_prefix))
+          .says("such as `bearer.`: for browsers, which can set no field"),
+      place("cookie", Place::Kind::Cookie, cookie_name())
+          .says("it makes `origins` mandatory on its routes"),
       place("query", Place::Kind::Query,
-            parsed<std::string>("the name of a query parameter", parse_parameter)),
-      key<Places>("first_message", duration(first_message_min, first_message_max).name, "",
-                  read_first_message),
-      key<Places>("ticket", duration(ticket_lifetime_min, ticket_lifetime_max).name, "",
-                  read_ticket),
+            parsed<std::string>("the name of a query parameter", parse_parameter))
+          .says("ends up in logs of what stands in front"),
+      key<Places>("first_message", duration(first_message_min, first_message_max), "",
+                  read_first_message)
+          .says("how long it is waited for, see \"A token in the first message\""),
+      key<Places>("ticket", duration(ticket_lifetime_min, ticket_lifetime_max), "", read_ticket)
+          .says("how long one is good, see \"A ticket instead of a token\"; beside another place"),
   };
   return keys;
 }
@@ -465,17 +491,28 @@ void read_anonymous(PolicyReader& reader, const YamlEntry& entry, Draft& draft) 
 
 std::vector<Key<Draft>> authenticator_keys(const std::optional<RedisSettings>& redis) {
   return {
-      key("subject_prefix", text(0, subject_prefix_octets_max), &Draft::subject_prefix),
-      key<Draft>("jwt", "a mapping", "", read_jwt),
-      key<Draft>("anonymous", "'{}'", "", read_anonymous),
+      key("subject_prefix", text(0, subject_prefix_octets_max), &Draft::subject_prefix)
+          .if_left_out("empty")
+          .says("put before the subject everywhere"),
+      key<Draft>("jwt", "a mapping", "", read_jwt)
+          .says("who is known by a token (RFC 7519)")
+          .of(shapes_of(jwt_keys())),
+      key<Draft>("anonymous", "'{}'", "", read_anonymous)
+          .says("a client without any credential is `anonymous:` and 128 random bits; one whose "
+                "credential is bad never is"),
       key<Draft>("session", "a mapping", "",
                  [&redis](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.session = read_session(reader, entry.value, redis);
-                 }),
-      key<Draft>("credentials", "a list of places", "",
+                 })
+          .says("who is known by the application's own login session, see \"Express sessions\"")
+          .of(session_shapes()),
+      key<Draft>("credentials", "a list", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.credentials = read_places(reader, entry.value);
-                 }),
+                 })
+          .if_left_out("`header: Authorization`")
+          .says("where a `jwt` may be, looked at in order; each item one place")
+          .of(shapes_of(place_keys()), KeyShape::Holds::List),
   };
 }
 
@@ -540,6 +577,8 @@ std::shared_ptr<const Authenticator> made(int line, Draft draft) {
 }
 
 }  // namespace
+
+std::vector<KeyShape> authenticator_shapes() { return shapes_of(authenticator_keys(std::nullopt)); }
 
 Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node,
                                    const std::optional<RedisSettings>& redis) {

@@ -16,5 +16,6 @@ using Authenticators = std::map<std::string, std::shared_ptr<const Authenticator
 // `redis`: the top level's, where login sessions are unless they are said to be elsewhere.
 Authenticators read_authenticators(PolicyReader& reader, const YamlNode& node,
                                    const std::optional<RedisSettings>& redis);
+std::vector<KeyShape> authenticator_shapes();
 
 }  // namespace gateway

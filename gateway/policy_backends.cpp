@@ -34,13 +34,17 @@ struct BackendDraft {
 
 const std::vector<Key<BackendDraft>>& backend_keys() {
   static const std::vector<Key<BackendDraft>> keys = {
-      mandatory(key("servers", list_of(server(), 1, servers_max), &BackendDraft::settings,
-                    &BackendSettings::servers)),
+      mandatory(
+          key("servers", list_of(server(), 1, servers_max), &BackendDraft::settings,
+              &BackendSettings::servers)
+              .says("tried in turn, one after the other; one that failed is skipped for 5 s")),
       not_built<BackendDraft>("balance", "round_robin",
-                              {"least_connections", "hash_subject", "hash_ip"}),
+                              {"least_connections", "hash_subject", "hash_ip"})
+          .says("another value is an error"),
       key("connect_timeout", duration(10ms, 10min), &BackendDraft::settings,
-          &BackendSettings::connect_timeout, "3s"),
-      key("tls", client_tls(), &BackendDraft::tls),
+          &BackendSettings::connect_timeout, "3s")
+          .says("connect, TLS and 101 of one server; then the next"),
+      key("tls", client_tls(), &BackendDraft::tls).says("of its `wss://` servers, see \"TLS\""),
   };
   return keys;
 }
@@ -66,6 +70,8 @@ void add_tls(PolicyReader& reader, const YamlEntry& entry, BackendDraft& draft) 
 }
 
 }  // namespace
+
+std::vector<KeyShape> backend_shapes() { return shapes_of(backend_keys()); }
 
 Backends read_backends(PolicyReader& reader, const YamlNode& node) {
   Backends backends;

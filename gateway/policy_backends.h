@@ -13,5 +13,6 @@ namespace gateway {
 using Backends = std::map<std::string, std::shared_ptr<const BackendSettings>>;
 
 Backends read_backends(PolicyReader& reader, const YamlNode& node);
+std::vector<KeyShape> backend_shapes();
 
 }  // namespace gateway

@@ -65,9 +65,13 @@ struct Drain {
 
 const std::vector<Key<Drain>>& drain_keys() {
   static const std::vector<Key<Drain>> keys = {
-      key("delay", duration(0s, 1h), &Drain::delay, "0s"),
-      key("spread", duration(0s, 1h), &Drain::spread),
-      key("timeout", duration(0s, 1h), &Drain::timeout, "30s"),
+      key("delay", duration(0s, 1h), &Drain::delay, "0s")
+          .says("from SIGTERM on `/readyz` fails this long, and everybody is still served"),
+      key("spread", duration(0s, 1h), &Drain::spread)
+          .if_left_out("half of what `timeout` leaves, at most `10s`")
+          .says("over this time after `delay` clients are sent away, with 1012"),
+      key("timeout", duration(0s, 1h), &Drain::timeout, "30s")
+          .says("from SIGTERM on; who is there still is cut off then"),
   };
   return keys;
 }
@@ -84,9 +88,11 @@ const std::vector<Key<Log>>& log_keys() {
                             {"info", LogLevel::Info},
                             {"warn", LogLevel::Warn},
                             {"error", LogLevel::Error}}),
-          &Log::level, "info"),
+          &Log::level, "info")
+          .says("what is logged: this and what is worse"),
       key("format", choice<LogFormat>({{"json", LogFormat::Json}, {"text", LogFormat::Text}}),
-          &Log::format, "json"),
+          &Log::format, "json")
+          .says("one object a line, or words for a terminal"),
   };
   return keys;
 }
@@ -102,9 +108,11 @@ struct Admin {
 const std::vector<Key<Admin>>& admin_keys() {
   static const std::vector<Key<Admin>> keys = {
       key("address", parsed<proxy::SocketAddress>("an address with a port", parse_admin_address),
-          &Admin::address, "127.0.0.1:8081"),
-      key("token", secret(), &Admin::token),
-      key("token_file", secret_file(), &Admin::token_from_file),
+          &Admin::address, "127.0.0.1:8081")
+          .says("where health, metrics and the API are, see \"The admin API\""),
+      key("token", secret(), &Admin::token)
+          .says("what a caller must show, as `Bearer`; mandatory where `address` is not loopback"),
+      key("token_file", secret_file(), &Admin::token_from_file).says("the same, in a file"),
   };
   return keys;
 }
@@ -160,12 +168,18 @@ std::expected<std::string, std::string> parse_redis_prefix(std::string_view text
 
 const std::vector<Key<RedisSettings>>& redis_keys() {
   static const std::vector<Key<RedisSettings>> keys = {
-      mandatory(key("url", redis_server(), &RedisSettings::server)),
+      mandatory(key("url", redis_server(), &RedisSettings::server)
+                    .says("`redis://user:password@host:6379/0` or `unix:///path?db=0`; `rediss://` "
+                          "is an error, since this build has no TLS to Redis")),
       key("prefix", parsed<std::string>("a name", parse_redis_prefix), &RedisSettings::prefix,
-          "gatehouse"),
-      key("timeout", duration(100ms, 1min), &RedisSettings::timeout, "5s"),
+          "gatehouse")
+          .says("of channels and keys: instances with another one are another gateway"),
+      key("timeout", duration(100ms, 1min), &RedisSettings::timeout, "5s")
+          .says("of each reply, and of the heartbeat that goes round"),
       key("when_down", choice<WhenDown>({{"local", WhenDown::Local}, {"refuse", WhenDown::Refuse}}),
-          &RedisSettings::when_down, "local"),
+          &RedisSettings::when_down, "local")
+          .says("while Redis is away: rooms go on within the instance, or joins and messages are "
+                "refused"),
   };
   return keys;
 }
@@ -216,43 +230,71 @@ void read_redis(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
 // In the order in which one needs the other: routes name what stands before them.
 const std::vector<Key<Draft>>& policy_keys() {
   static const std::vector<Key<Draft>> keys = {
-      mandatory(key<Draft>("version", "1", "", read_version)),
-      mandatory(key<Draft>("listen", "a list of listeners", "",
+      mandatory(key<Draft>("version", "the number 1", "", read_version).says("of this format")),
+      mandatory(key<Draft>("listen", "a list", "",
                            [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                              read_listeners(reader, entry.value, draft.policy);
-                           })),
-      key("workers", parsed<unsigned>("'auto' or a number", parse_workers), &Draft::policy,
-          &Policy::workers, "auto"),
+                           })
+                    .says("where clients come in")
+                    .of(listener_shapes(), KeyShape::Holds::List)),
+      key("workers",
+          parsed<unsigned>(fmt::format("'auto' or a number from 1 to {}", workers_max),
+                           parse_workers),
+          &Draft::policy, &Policy::workers, "auto")
+          .says("event loops, each a thread; `auto` is one per core"),
       key("trusted_proxies",
           list_of(parsed<proxy::AddressBlock>("a block of addresses", parse_block), 0,
                   trusted_proxies_max),
-          &Draft::policy, &Policy::trusted_proxies, "[]"),
+          &Draft::policy, &Policy::trusted_proxies, "[]")
+          .says("such as `10.0.0.0/8`: whose `X-Forwarded-For` is believed, of which the rightmost "
+                "address that is in no block counts; and who may ask for \"Forward "
+                "authentication\""),
       key("handshake_timeout", duration(100ms, 10min), &Draft::policy, &Policy::handshake_timeout,
-          "10s"),
+          "10s")
+          .says("for PROXY header, TLS, head and backend together; too slow is 408 or 504"),
       key("max_connections", number(1, connections_limit_max), &Draft::policy,
-          &Policy::connections_max, "100000"),
-      key<Draft>("drain", "a mapping", "{}", read_drain),
-      key("watch", flag(), &Draft::policy, &Policy::watch, "false"),
+          &Policy::connections_max, "100000")
+          .says("more get 503; lowered at the start to what the descriptor limit allows"),
+      key<Draft>("drain", "a mapping", "{}", read_drain)
+          .says("how it ends, see \"When it ends\"; `delay` and `spread` are parts of `timeout`")
+          .of(shapes_of(drain_keys())),
+      key("watch", flag(), &Draft::policy, &Policy::watch, "false")
+          .says("`true`: the policy is loaded again when its file changes, see \"Another policy "
+                "without a restart\""),
       key<Draft>("admin", "a mapping", "{}",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    read_admin(reader, entry, draft.policy);
-                 }),
-      key<Draft>("log", "a mapping", "{}", read_log),
-      key<Draft>("redis", "a mapping", "", read_redis),
+                 })
+          .says("the other listener")
+          .of(shapes_of(admin_keys())),
+      key<Draft>("log", "a mapping", "{}", read_log)
+          .says("of standard output")
+          .of(shapes_of(log_keys())),
+      key<Draft>("redis", "a mapping", "", read_redis)
+          .if_left_out("one instance")
+          .says("what instances share, see \"More than one instance\"")
+          .of(shapes_of(redis_keys())),
       key<Draft>("authenticators", "a mapping of names", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.authenticators =
                        read_authenticators(reader, entry.value, draft.policy.redis);
-                 }),
+                 })
+          .says("how a credential becomes a subject with claims; each is a `jwt`, a `session` or "
+                "`anonymous`")
+          .of(authenticator_shapes(), KeyShape::Holds::Names),
       key<Draft>("backends", "a mapping of names", "",
                  [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                    draft.backends = read_backends(reader, entry.value);
-                 }),
-      mandatory(key<Draft>("routes", "a list of routes", "",
+                 })
+          .says("the services behind")
+          .of(backend_shapes(), KeyShape::Holds::Names),
+      mandatory(key<Draft>("routes", "a list", "",
                            [](PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
                              draft.policy.routes = read_routes(
                                  reader, entry.value, draft.authenticators, draft.backends);
-                           })),
+                           })
+                    .says("the first that has the host and the path decides; none is 404")
+                    .of(route_shapes(), KeyShape::Holds::List)),
   };
   return keys;
 }
@@ -314,6 +356,8 @@ std::string PolicyError::to_string() const {
   return line == 0 ? fmt::format("{}: {}", file, what)
                    : fmt::format("{}:{}:{}: {}", file, line, column, what);
 }
+
+std::vector<KeyShape> policy_shapes() { return shapes_of(policy_keys()); }
 
 std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::string& file,
                                                                    std::string_view text,

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "gateway/policy.h"
+#include "gateway/policy_shape.h"
 
 namespace gateway {
 
@@ -40,5 +41,8 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::st
                                                                    std::string_view text,
                                                                    const Environment& environment,
                                                                    auth::WallTime now = {});
+
+// Of the top level, and within them of all.
+std::vector<KeyShape> policy_shapes();
 
 }  // namespace gateway

@@ -54,47 +54,67 @@ Key<Into> burst_key(std::string rate_name) {
       reader.fault(entry.key_mark, "'burst' without a rate: it is how much of it may come at once");
     }
   };
-  return key<Into>("burst", type.name + ", with '" + rate_name + "'", "", read);
+  return key<Into>("burst", type, "", read)
+      .if_left_out("a second's worth")
+      .says("how many of `" + rate_name + "` may come at once");
 }
 
 const std::vector<Key<ConnectionDraft>>& connection_keys() {
   static const std::vector<Key<ConnectionDraft>> keys = {
-      key("messages", rate(), &ConnectionDraft::per_second),
+      key("messages", rate(), &ConnectionDraft::per_second)
+          .if_left_out("no limit")
+          .says("of one connection"),
       burst_key<ConnectionDraft>("messages"),
-      key("bytes", octet_rate(), &ConnectionDraft::octets_per_second),
+      key("bytes", octet_rate(), &ConnectionDraft::octets_per_second)
+          .if_left_out("no limit")
+          .says("of one connection's messages"),
       key("on_exceed",
           choice<OnExceed>({{"error", OnExceed::Error},
                             {"drop", OnExceed::Drop},
                             {"throttle", OnExceed::Throttle},
                             {"close", OnExceed::Close}}),
-          &ConnectionDraft::on_exceed),
+          &ConnectionDraft::on_exceed)
+          .if_left_out("`throttle`; with `messages: rooms` `error`")
+          .says("for all limits of messages; `error` only with `messages: rooms`"),
   };
   return keys;
 }
 
 const std::vector<Key<IpDraft>>& ip_keys() {
   static const std::vector<Key<IpDraft>> keys = {
-      key("handshakes", rate(), &IpDraft::per_second),
+      key("handshakes", rate(), &IpDraft::per_second)
+          .if_left_out("no limit")
+          .says("of one address, an IPv6 one by its /64; more get 429"),
       burst_key<IpDraft>("handshakes"),
-      key("connections", number(1, connections_limit_max), &IpDraft::connections),
+      key("connections", number(1, connections_limit_max), &IpDraft::connections)
+          .if_left_out("no limit")
+          .says("of one address at once; more get 429"),
   };
   return keys;
 }
 
 const std::vector<Key<SubjectDraft>>& subject_keys() {
   static const std::vector<Key<SubjectDraft>> keys = {
-      key("messages", rate(), &SubjectDraft::per_second),
+      key("messages", rate(), &SubjectDraft::per_second)
+          .if_left_out("no limit")
+          .says("of all connections of one subject together"),
       burst_key<SubjectDraft>("messages"),
-      key("connections", number(1, connections_limit_max), &SubjectDraft::connections),
+      key("connections", number(1, connections_limit_max), &SubjectDraft::connections)
+          .if_left_out("no limit")
+          .says("of one subject at once; more get 429"),
       key("scope", choice<Scope>({{"instance", Scope::Instance}, {"global", Scope::Global}}),
-          &SubjectDraft::scope, "instance"),
+          &SubjectDraft::scope, "instance")
+          .says("`global`: counted over all instances that share `redis`, see \"Limits over all "
+                "instances\""),
   };
   return keys;
 }
 
 const std::vector<Key<RoomDraft>>& room_keys() {
   static const std::vector<Key<RoomDraft>> keys = {
-      key("messages", rate(), &RoomDraft::per_second),
+      key("messages", rate(), &RoomDraft::per_second)
+          .if_left_out("no limit")
+          .says("of all members together to one room"),
       burst_key<RoomDraft>("messages"),
   };
   return keys;
@@ -110,12 +130,15 @@ struct LimitsDraft {
 
 const std::vector<Key<LimitsDraft>>& limits_keys() {
   static const std::vector<Key<LimitsDraft>> keys = {
-      key("connection", mapping(connection_keys()), &LimitsDraft::connection),
-      key("subject", mapping(subject_keys()), &LimitsDraft::subject),
-      key("ip", mapping(ip_keys()), &LimitsDraft::ip),
-      key("room", mapping(room_keys()), &LimitsDraft::room),
+      key("connection", mapping(connection_keys()), &LimitsDraft::connection)
+          .says("they end with the connection"),
+      key("subject", mapping(subject_keys()), &LimitsDraft::subject)
+          .says("they hold across its connections and reconnects"),
+      key("ip", mapping(ip_keys()), &LimitsDraft::ip).says("of addresses, before anybody is known"),
+      key("room", mapping(room_keys()), &LimitsDraft::room).says("only where messages are read"),
       key("rooms_per_connection", number(1, rooms_per_connection_limit),
-          &LimitsDraft::rooms_per_connection, "100"),
+          &LimitsDraft::rooms_per_connection, "100")
+          .says("how many rooms one may be in at once"),
   };
   return keys;
 }
@@ -140,7 +163,7 @@ Type<RouteLimits> limits_type() {
     limits.rooms_per_connection_max = draft->rooms_per_connection;
     return limits;
   };
-  return {"a mapping", read};
+  return {"a mapping", read, shapes_of(limits_keys())};
 }
 
 }  // namespace gateway

@@ -32,12 +32,18 @@ const std::vector<Key<Listener>>& listener_keys() {
   static const std::vector<Key<Listener>> keys = {
       mandatory(key("address",
                     parsed<proxy::ListenAddress>("an address with a port", parse_address),
-                    &Listener::address)),
+                    &Listener::address)
+                    .says("an IP address such as `0.0.0.0:8080` or `[::]:8080`, or "
+                          "`unix:/run/gatehouse.sock`")),
       key<Listener>("tls", "a mapping", "",
                     [](PolicyReader&, const YamlEntry& entry, Listener& listener) {
                       listener.tls = &entry.value;
-                    }),
-      key("proxy_protocol", flag(), &Listener::proxy_protocol, "false"),
+                    })
+          .if_left_out("no TLS")
+          .says("see \"TLS\"")
+          .of(server_tls_shapes()),
+      key("proxy_protocol", flag(), &Listener::proxy_protocol, "false")
+          .says("`true`: the PROXY protocol's header comes first, from `trusted_proxies` alone"),
   };
   return keys;
 }
@@ -62,6 +68,8 @@ void read_listener(PolicyReader& reader, const YamlNode& node, Policy& policy) {
 }
 
 }  // namespace
+
+std::vector<KeyShape> listener_shapes() { return shapes_of(listener_keys()); }
 
 void read_listeners(PolicyReader& reader, const YamlNode& node, Policy& policy) {
   if (node.kind != YamlNode::Kind::Sequence) {

@@ -7,5 +7,6 @@ namespace gateway {
 
 // Into policy.listen. policy.loaded_at is known by then.
 void read_listeners(PolicyReader& reader, const YamlNode& node, Policy& policy);
+std::vector<KeyShape> listener_shapes();
 
 }  // namespace gateway

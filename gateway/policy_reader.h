@@ -1,7 +1,7 @@
 // What reading a policy is made of: types, which turn a node into a value or say what is wrong with
 // it, and keys, which bind a name of the file to a type, a default and a member. The tables of keys
-// (policy_file.cpp, policy_authenticators.cpp, policy_routes.cpp) are the one place where a key is
-// described.
+// (policy_file.cpp, policy_authenticators.cpp, policy_routes.cpp and those that they name) are the
+// one place where a key is described.
 #pragma once
 
 #include <cstdint>
@@ -16,6 +16,7 @@
 #include "auth/scalar.h"
 #include "gateway/policy.h"
 #include "gateway/policy_file.h"
+#include "gateway/policy_shape.h"
 #include "gateway/policy_shown.h"
 #include "gateway/yaml_reader.h"
 
@@ -89,6 +90,7 @@ template <typename T>
 struct Type {
   std::string name;  // "a duration from 1s to 1h"
   std::function<std::optional<T>(PolicyReader&, const YamlNode&)> read;
+  std::vector<KeyShape> inner = {};  // of a mapping
 };
 
 Type<Milliseconds> duration(Milliseconds min, Milliseconds max);
@@ -174,48 +176,77 @@ Type<std::vector<T>> list_of(Type<T> item, std::size_t count_min, std::size_t co
 // --- keys ---
 
 template <typename Into>
-struct Key {
-  std::string name;
-  std::string type;
-  std::string otherwise;  // its default as the policy would write it; empty: none
-  bool mandatory = false;
+struct Key : KeyShape {
   std::function<void(PolicyReader&, const YamlEntry&, Into&)> read;
+
+  // What the reference says of it.
+  Key says(std::string what) && {
+    about = std::move(what);
+    return std::move(*this);
+  }
+  Key if_left_out(std::string what) && {
+    left_out = std::move(what);
+    return std::move(*this);
+  }
+  Key of(std::vector<KeyShape> keys, Holds what = Holds::Mapping) && {
+    holds = what;
+    inner = std::move(keys);
+    return std::move(*this);
+  }
 };
 
 // A key whose value does not just go into a member.
 template <typename Into>
 Key<Into> key(std::string name, std::string type, std::string otherwise,
               std::function<void(PolicyReader&, const YamlEntry&, Into&)> read) {
-  return {std::move(name), std::move(type), std::move(otherwise), false, std::move(read)};
+  Key<Into> key;
+  key.name = std::move(name);
+  key.type = std::move(type);
+  key.otherwise = std::move(otherwise);
+  key.read = std::move(read);
+  return key;
+}
+
+// The same of a value that has a type.
+template <typename Into, typename T>
+Key<Into> key(std::string name, const Type<T>& type, std::string otherwise,
+              std::function<void(PolicyReader&, const YamlEntry&, Into&)> read) {
+  auto made = key<Into>(std::move(name), type.name, std::move(otherwise), std::move(read));
+  if (type.inner.empty()) return made;
+  return std::move(made).of(type.inner);
 }
 
 template <typename Into, typename T, typename Member>
 Key<Into> key(std::string name, Type<T> type, Member Into::*member, std::string otherwise = "") {
-  auto read = [read = std::move(type.read), member](PolicyReader& reader, const YamlEntry& entry,
-                                                    Into& into) {
+  auto read = [read = type.read, member](PolicyReader& reader, const YamlEntry& entry, Into& into) {
     if (auto value = read(reader, entry.value))
       into.*member = static_cast<Member>(std::move(*value));
   };
-  return {std::move(name), std::move(type.name), std::move(otherwise), false, std::move(read)};
+  return key<Into>(std::move(name), type, std::move(otherwise), std::move(read));
 }
 
 // The same of a part of what is read.
 template <typename Into, typename Part, typename T, typename Member>
 Key<Into> key(std::string name, Type<T> type, Part Into::*part, Member Part::*member,
               std::string otherwise = "") {
-  auto read = [read = std::move(type.read), part, member](PolicyReader& reader,
-                                                          const YamlEntry& entry, Into& into) {
+  auto read = [read = type.read, part, member](PolicyReader& reader, const YamlEntry& entry,
+                                               Into& into) {
     if (auto value = read(reader, entry.value)) {
       into.*part.*member = static_cast<Member>(std::move(*value));
     }
   };
-  return {std::move(name), std::move(type.name), std::move(otherwise), false, std::move(read)};
+  return key<Into>(std::move(name), type, std::move(otherwise), std::move(read));
 }
 
 template <typename Into>
 Key<Into> mandatory(Key<Into> key) {
   key.mandatory = true;
   return key;
+}
+
+template <typename Into>
+std::vector<KeyShape> shapes_of(const std::vector<Key<Into>>& keys) {
+  return {keys.begin(), keys.end()};
 }
 
 // A key of the contract that nothing serves yet. `accepted`: the value that is true all the same,
@@ -229,7 +260,9 @@ Key<Into> not_built(std::string name, std::string accepted = "",
   auto read = [accepted, planned](PolicyReader& reader, const YamlEntry& entry, Into&) {
     read_not_built(reader, entry, accepted, planned);
   };
-  return {std::move(name), "not built yet", "", false, std::move(read)};
+  auto made = key<Into>(std::move(name), "not built yet", "", std::move(read));
+  if (accepted.empty()) return made;
+  return std::move(made).if_left_out("`" + accepted + "`");
 }
 
 // A default, as if it stood where `mark` is.
@@ -261,6 +294,7 @@ bool read_keys(PolicyReader& reader, const YamlNode& node, const std::vector<Key
 
 template <typename Into>
 Type<Into> mapping(std::vector<Key<Into>> keys) {
+  auto shapes = shapes_of(keys);
   auto read = [keys = std::move(keys)](PolicyReader& reader,
                                        const YamlNode& node) -> std::optional<Into> {
     Into into;
@@ -269,7 +303,7 @@ Type<Into> mapping(std::vector<Key<Into>> keys) {
     }
     return into;
   };
-  return {"a mapping", std::move(read)};
+  return {"a mapping", std::move(read), std::move(shapes)};
 }
 
 // A mapping whose keys are names that the operator chose: [A-Za-z0-9_-], at most

@@ -34,14 +34,19 @@ Type<std::vector<std::string>> actions_type(std::size_t count_min) {
 
 const std::vector<Key<JsonDialect>>& json_keys() {
   static const std::vector<Key<JsonDialect>> keys = {
-      mandatory(key("action", pointer_type(), &JsonDialect::action)),
-      mandatory(key("room", pointer_type(), &JsonDialect::room)),
+      mandatory(key("action", pointer_type(), &JsonDialect::action)
+                    .says("where a message says what it is; at most 8 segments")),
+      mandatory(key("room", pointer_type(), &JsonDialect::room)
+                    .says("where it says which room it is about")),
       // Only members hear and speak: without a way to join there is nothing to check.
-      mandatory(key("join", actions_type(1), &JsonDialect::join)),
-      key("leave", actions_type(0), &JsonDialect::leave),
-      key("publish", actions_type(0), &JsonDialect::publish),
-      key("other", other_passes_type(), &JsonDialect::other_passes, "deny"),
-      key("on_denied", either("close", "drop"), &JsonDialect::close_on_denied, "drop"),
+      mandatory(key("join", actions_type(1), &JsonDialect::join)
+                    .says("the actions that mean it; of each list at most 64")),
+      key("leave", actions_type(0), &JsonDialect::leave).says("the same"),
+      key("publish", actions_type(0), &JsonDialect::publish).says("the same"),
+      key("other", other_passes_type(), &JsonDialect::other_passes, "deny")
+          .says("messages of another action: `allow` passes them to the backend"),
+      key("on_denied", either("close", "drop"), &JsonDialect::close_on_denied, "drop")
+          .says("what becomes of a message, or of its connection, that may not be"),
   };
   return keys;
 }
@@ -160,7 +165,7 @@ Key<RuleDraft> permission(std::string name, auth::Condition RuleDraft::*member) 
       draft.*member = std::move(*condition);
     }
   };
-  return key<RuleDraft>(std::move(name), "a condition", "", read);  // left out: nobody
+  return key<RuleDraft>(std::move(name), "a condition", "", read).if_left_out("`nobody`");
 }
 
 std::vector<Key<RuleDraft>> rule_keys(const CaptureNames& path) {
@@ -168,9 +173,11 @@ std::vector<Key<RuleDraft>> rule_keys(const CaptureNames& path) {
     read_match(reader, entry, path, draft);
   };
   return {
-      mandatory(key<RuleDraft>("match", "a room pattern", "", match)),
-      permission("join", &RuleDraft::join),
-      permission("publish", &RuleDraft::publish),
+      mandatory(key<RuleDraft>("match", "a room pattern", "", match)
+                    .says("the first rule that matches decides; a room that none matches is "
+                          "closed")),
+      permission("join", &RuleDraft::join).says("who may be in it, and so hear it"),
+      permission("publish", &RuleDraft::publish).says("who of its members may speak in it"),
   };
 }
 
@@ -371,7 +378,15 @@ void warn_of_shared_rooms(PolicyReader& reader, const YamlNode& list,
 
 }  // namespace
 
-Type<Messages> messages_type() { return {std::string(expected_messages), read_messages}; }
+Type<Messages> messages_type() {
+  KeyShape json;
+  json.name = "json";
+  json.type = "a mapping";
+  json.about = "a protocol of the application's own, see \"Rooms\"";
+  json.holds = KeyShape::Holds::Mapping;
+  json.inner = shapes_of(json_keys());
+  return {std::string(expected_messages), read_messages, {std::move(json)}};
+}
 
 Type<Deliver> deliver_type() {
   return choice<Deliver>(
@@ -394,6 +409,8 @@ Type<std::string> room_space_type() {
   };
   return parsed<std::string>("a name", parse);
 }
+
+std::vector<KeyShape> room_rule_shapes() { return shapes_of(rule_keys(std::nullopt)); }
 
 std::vector<auth::RoomRule> read_room_rules(PolicyReader& reader, const YamlNode& node,
                                             const CaptureNames& path) {

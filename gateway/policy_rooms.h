@@ -47,6 +47,7 @@ Type<std::string> room_space_type();
 // `path`: the captures of the route's path, which serve in conditions as those of a rule's own do.
 std::vector<auth::RoomRule> read_room_rules(PolicyReader& reader, const YamlNode& node,
                                             const CaptureNames& path);
+std::vector<KeyShape> room_rule_shapes();
 
 // Puts what several keys say together into the route, whose backend and limits on connections are
 // there already, and says what does not go together. `node`: the route's.

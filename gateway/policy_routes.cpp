@@ -146,20 +146,25 @@ Key<RouteDraft> rooms_setting(std::string name, Type<T> type, Member RoomsDraft:
                                          RouteDraft& draft) {
     draft.rooms.*member = read(reader, entry.value);
   };
-  return key<RouteDraft>(std::move(name), type.name, "", read);
+  return key<RouteDraft>(std::move(name), type, "", read);
 }
 
 Type<Heartbeat> heartbeat_type() {
   return mapping<Heartbeat>({
-      key("interval", duration(100ms, 1h), &Heartbeat::interval, "25s"),
-      key("timeout", duration(100ms, 1h), &Heartbeat::timeout, "10s"),
+      key("interval", duration(100ms, 1h), &Heartbeat::interval, "25s")
+          .says("between pings, to client and backend"),
+      key("timeout", duration(100ms, 1h), &Heartbeat::timeout, "10s")
+          .says("no pong for so long ends the connection"),
   });
 }
 
 Type<TokenExpiry> token_expiry_type() {
   return mapping<TokenExpiry>({
-      key("warn", duration(0s, 24h), &TokenExpiry::warn, "30s"),
-      key("grace", duration(0s, grace_max), &TokenExpiry::grace, "0s"),
+      key("warn", duration(0s, 24h), &TokenExpiry::warn, "30s")
+          .says("how long before its token's end a client is told, with `messages: rooms`; `0s`: "
+                "not at all"),
+      key("grace", duration(0s, grace_max), &TokenExpiry::grace, "0s")
+          .says("how long after that end the connection closes, with 4401"),
   });
 }
 
@@ -176,44 +181,85 @@ std::vector<Key<RouteDraft>> route_keys(const Authenticators& authenticators,
   };
   return {
       mandatory(
-          key("path", parsed<PathPattern>("a path", parse_path), &RouteDraft::route, &Route::path)),
+          key("path", parsed<PathPattern>("a path", parse_path), &RouteDraft::route, &Route::path)
+              .says("exact; `/app/*` is a prefix, `{name}` one segment, which conditions can "
+                    "name")),
       key("hosts", list_of(parsed<std::string>("a host", parse_route_host), 1, hosts_max),
-          &RouteDraft::route, &Route::hosts),
-      mandatory(key<RouteDraft>("authenticate", "a list of authenticators", "", authenticate)),
-      key("same_subjects", flag(), &RouteDraft::same_subjects, "false"),
-      key<RouteDraft>("allow", "a condition", "everyone", read_allow),
+          &RouteDraft::route, &Route::hosts)
+          .if_left_out("every host")
+          .says("without a port"),
+      mandatory(key<RouteDraft>("authenticate", "a list of authenticators", "", authenticate)
+                    .says("which may let somebody in; at most 16")),
+      key("same_subjects", flag(), &RouteDraft::same_subjects, "false")
+          .says("two authenticators otherwise need different `subject_prefix`"),
+      key<RouteDraft>("allow", "a condition", "everyone", read_allow)
+          .says("who may connect, see \"Conditions\""),
       key("origins",
           list_of(parsed<auth::OriginPattern>("an origin", auth::OriginPattern::parse), 1,
                   origins_max),
-          &RouteDraft::route, &Route::origins),
-      key<RouteDraft>("backend", "the name of a backend", "", backend),
+          &RouteDraft::route, &Route::origins)
+          .if_left_out("not checked")
+          .says("scheme, host and port; `https://*.example.com` is one label; mandatory where a "
+                "cookie or login session can authenticate"),
+      key<RouteDraft>("backend", "the name of a backend", "", backend)
+          .if_left_out("the gateway itself is the room server")
+          .says("where connections go"),
       key("subprotocols",
           list_of(parsed<std::string>("a subprotocol", parse_subprotocol), 0,
                   auth::subprotocols_max),
-          &RouteDraft::route, &Route::subprotocols),
+          &RouteDraft::route, &Route::subprotocols)
+          .if_left_out("any")
+          .says("what may be offered to the backend; where the 101 comes before it, the first of "
+                "the client's that is here is selected"),
       // Their defaults depend on one another: finish_rooms().
-      rooms_setting("messages", messages_type(), &RoomsDraft::messages),
-      rooms_setting("deliver", deliver_type(), &RoomsDraft::deliver),
-      rooms_setting("acknowledge", backend_acknowledges_type(), &RoomsDraft::backend_acknowledges),
-      rooms_setting("backend_broadcast", flag(), &RoomsDraft::backend_broadcast),
-      rooms_setting("other", other_passes_type(), &RoomsDraft::other_passes),
-      rooms_setting("room_space", room_space_type(), &RoomsDraft::space),
-      key<RouteDraft>("rooms", "a list of room rules", "", read_rooms),
-      key("limits", limits_type(), &RouteDraft::limits),
+      rooms_setting("messages", messages_type(), &RoomsDraft::messages)
+          .if_left_out("`opaque`; without a backend `rooms`")
+          .says("`opaque`: they pass as they are; `rooms` and `json`: each is read and checked"),
+      rooms_setting("deliver", deliver_type(), &RoomsDraft::deliver)
+          .if_left_out("`backend`; without one `room`")
+          .says("who gets messages: the backend, the members of the room, or both"),
+      rooms_setting("acknowledge", backend_acknowledges_type(), &RoomsDraft::backend_acknowledges)
+          .if_left_out("`gateway`")
+          .says("`backend`: it answers joins and leaves itself"),
+      rooms_setting("backend_broadcast", flag(), &RoomsDraft::backend_broadcast)
+          .if_left_out("`false`")
+          .says("`true`: a backend's `broadcast` goes to all members of a room"),
+      rooms_setting("other", other_passes_type(), &RoomsDraft::other_passes)
+          .if_left_out("`deny`")
+          .says("`allow`: messages of another type pass to the backend"),
+      rooms_setting("room_space", room_space_type(), &RoomsDraft::space)
+          .if_left_out("empty")
+          .says("`[a-z0-9-]`, at most 64; rooms of different spaces are different rooms"),
+      key<RouteDraft>("rooms", "a list", "", read_rooms)
+          .if_left_out("nobody may join")
+          .says("at most 1000 rules, see \"Rooms\" and \"Conditions\"")
+          .of(room_rule_shapes(), KeyShape::Holds::List),
+      key("limits", limits_type(), &RouteDraft::limits)
+          .says("they hold for the instance, whatever `workers` is"),
       key("max_message", size(1, message_octets_limit), &RouteDraft::route,
-          &Route::message_octets_max, "64KiB"),
+          &Route::message_octets_max, "64KiB")
+          .says("what a client may send; over it 1009; at most 1 MiB where messages are read"),
       key("send_queue", size(send_queue_octets_min, send_queue_octets_limit), &RouteDraft::route,
-          &Route::send_queue_octets_max, "1MiB"),
-      key("stall_timeout", duration(100ms, 1h), &RouteDraft::route, &Route::stall_timeout, "30s"),
-      key("heartbeat", heartbeat_type(), &RouteDraft::route, &Route::heartbeat, "{}"),
-      key("token_expiry", token_expiry_type(), &RouteDraft::token_expiry, "{}"),
-      key("max_session", duration(1s, session_limit), &RouteDraft::session_max, "24h"),
+          &Route::send_queue_octets_max, "1MiB")
+          .says("what waits for a slow reader; from a quarter on the other side is not read"),
+      key("stall_timeout", duration(100ms, 1h), &RouteDraft::route, &Route::stall_timeout, "30s")
+          .says("a reader that takes nothing for so long is closed with 1013"),
+      key("heartbeat", heartbeat_type(), &RouteDraft::route, &Route::heartbeat, "{}")
+          .says("who is gone without a word is found"),
+      key("token_expiry", token_expiry_type(), &RouteDraft::token_expiry, "{}")
+          .says("see \"Tokens that end while a socket is open\""),
+      key("max_session", duration(1s, session_limit), &RouteDraft::session_max, "24h")
+          .says("of a whole connection; then 4401"),
       key("refuse_with", choice<bool>({{"http", false}, {"close", true}}), &RouteDraft::route,
-          &Route::refuse_with_close, "http"),
-      not_built<RouteDraft>("http", "deny"),
-      key("forward_credentials", flag(), &RouteDraft::route, &Route::forward_credentials, "false"),
+          &Route::refuse_with_close, "http")
+          .says("`close`: accept, then close with a code that a browser can see"),
+      not_built<RouteDraft>("http", "deny").says("another value is an error"),
+      key("forward_credentials", flag(), &RouteDraft::route, &Route::forward_credentials, "false")
+          .says("`true`: the backend gets them as the client sent them"),
       key("forward_claims", list_of(text(1, claim_name_octets_max), 0, forwarded_claims_max),
-          &RouteDraft::route, &Route::forward_claims),
+          &RouteDraft::route, &Route::forward_claims)
+          .if_left_out("all")
+          .says("which claims the backend gets in `X-Gatehouse-Claims`"),
   };
 }
 
@@ -416,6 +462,8 @@ void warn_of_unreachable(PolicyReader& reader, const YamlNode& list,
 }
 
 }  // namespace
+
+std::vector<KeyShape> route_shapes() { return shapes_of(route_keys({}, {})); }
 
 std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
                                const Authenticators& authenticators, const Backends& backends) {

@@ -11,5 +11,6 @@ namespace gateway {
 
 std::vector<Route> read_routes(PolicyReader& reader, const YamlNode& node,
                                const Authenticators& authenticators, const Backends& backends);
+std::vector<KeyShape> route_shapes();
 
 }  // namespace gateway

@@ -82,23 +82,36 @@ void read_claims(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
   for (const auto& claim : entry.value.entries) read_claim(reader, claim, draft);
 }
 
-void read_redis(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+const std::vector<Key<Draft>>& redis_keys() {
   static const std::vector<Key<Draft>> keys = {
-      mandatory(key("url", redis_server(), &Draft::server)),
+      mandatory(key("url", redis_server(), &Draft::server).says("as `redis.url`")),
   };
-  read_keys(reader, entry.value, keys, draft);
+  return keys;
+}
+
+void read_redis(PolicyReader& reader, const YamlEntry& entry, Draft& draft) {
+  read_keys(reader, entry.value, redis_keys(), draft);
 }
 
 const std::vector<Key<Draft>>& session_keys() {
   static const std::vector<Key<Draft>> keys = {
-      key("cookie", cookie_name(), &Draft::cookie, "connect.sid"),
-      key("secret", one_or_more(secret()), &Draft::secrets),
-      key("secret_file", one_or_more(secret_file()), &Draft::secrets_from_files),
-      key<Draft>("redis", "a mapping with 'url'", "", read_redis),
-      key("redis_prefix", text(0, prefix_octets_max), &Draft::prefix, R"("sess:")"),
-      mandatory(key("subject", pointer(), &Draft::subject)),
-      key<Draft>("claims", "a mapping of claims to JSON Pointers", "{}", read_claims),
-      key("recheck", duration(recheck_min, recheck_max), &Draft::recheck, "30s"),
+      key("cookie", cookie_name(), &Draft::cookie, "connect.sid").says("as the application has it"),
+      key("secret", one_or_more(secret()), &Draft::secrets)
+          .if_left_out("`secret_file` is mandatory")
+          .says("what the application signs its cookie with"),
+      key("secret_file", one_or_more(secret_file()), &Draft::secrets_from_files)
+          .says("the same, in files"),
+      key<Draft>("redis", "a mapping", "", read_redis)
+          .if_left_out("the top-level `redis`")
+          .says("where the application keeps its sessions")
+          .of(shapes_of(redis_keys())),
+      key("redis_prefix", text(0, prefix_octets_max), &Draft::prefix, R"("sess:")")
+          .says("of their keys, as the application has it"),
+      mandatory(key("subject", pointer(), &Draft::subject).says("who it is, within the session")),
+      key<Draft>("claims", "a mapping of claims to JSON Pointers", "{}", read_claims)
+          .says("at most 64, together at most 8 KiB of a session (more is 401)"),
+      key("recheck", duration(recheck_min, recheck_max), &Draft::recheck, "30s")
+          .says("how often an open connection's session is read again"),
   };
   return keys;
 }
@@ -142,6 +155,8 @@ SessionRedis redis_of(PolicyReader& reader, const YamlNode& node, Draft& draft,
 }
 
 }  // namespace
+
+std::vector<KeyShape> session_shapes() { return shapes_of(session_keys()); }
 
 SessionDraft read_session(PolicyReader& reader, const YamlNode& node,
                           const std::optional<RedisSettings>& redis) {

@@ -16,5 +16,6 @@ struct SessionDraft {
 // `redis`: the top level's, for who names none.
 SessionDraft read_session(PolicyReader& reader, const YamlNode& node,
                           const std::optional<RedisSettings>& redis);
+std::vector<KeyShape> session_shapes();
 
 }  // namespace gateway

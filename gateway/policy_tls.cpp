@@ -27,8 +27,11 @@ struct CertificateFiles {
 
 const std::vector<Key<CertificateFiles>>& certificate_keys() {
   static const std::vector<Key<CertificateFiles>> keys = {
-      mandatory(key("certificate", text(1, path_octets_max), &CertificateFiles::certificate)),
-      mandatory(key("key", text(1, path_octets_max), &CertificateFiles::key)),
+      mandatory(key("certificate", text(1, path_octets_max), &CertificateFiles::certificate)
+                    .says("the path of a PEM file: the server's own first, then those that vouch "
+                          "for it")),
+      mandatory(key("key", text(1, path_octets_max), &CertificateFiles::key)
+                    .says("the path of a PEM file: its private key, without a passphrase")),
   };
   return keys;
 }
@@ -89,14 +92,20 @@ Type<std::string> authorities_file() {
 
 const std::vector<Key<ServerTls>>& server_keys() {
   static const std::vector<Key<ServerTls>> keys = {
-      mandatory(key<ServerTls>("certificates", "a list of certificates", "",
+      mandatory(key<ServerTls>("certificates", "a list", "",
                                [](PolicyReader&, const YamlEntry& entry, ServerTls& tls) {
                                  tls.certificates = &entry.value;
-                               })),
-      key("client_ca", authorities_file(), &ServerTls::client_authorities),
+                               })
+                    .says("the one that has the name asked for is shown, else the first")
+                    .of(shapes_of(certificate_keys()), KeyShape::Holds::List)),
+      key("client_ca", authorities_file(), &ServerTls::client_authorities)
+          .if_left_out("clients are asked for no certificate")
+          .says("who may vouch for a client's certificate"),
       key("client_auth",
           choice<ClientAuth>({{"require", ClientAuth::Require}, {"request", ClientAuth::Request}}),
-          &ServerTls::client_auth),
+          &ServerTls::client_auth)
+          .if_left_out("`require`")
+          .says("`request`: no certificate is fine, one that is not good is not; with `client_ca`"),
   };
   return keys;
 }
@@ -116,6 +125,8 @@ std::vector<proxy::TlsCertificate> read_certificates(PolicyReader& reader, const
 }
 
 }  // namespace
+
+std::vector<KeyShape> server_tls_shapes() { return shapes_of(server_keys()); }
 
 std::shared_ptr<const proxy::TlsServerContext> read_server_tls(PolicyReader& reader,
                                                                const YamlNode& node,
@@ -153,8 +164,12 @@ Type<ClientTls> client_tls() {
     return std::string(text);
   };
   static const std::vector<Key<ClientTls>> keys = {
-      key("ca", authorities_file(), &ClientTls::authorities),
-      key("server_name", parsed<std::string>("a host name", parse_name), &ClientTls::server_name),
+      key("ca", authorities_file(), &ClientTls::authorities)
+          .if_left_out("whom the system believes")
+          .says("who may vouch for the server's certificate"),
+      key("server_name", parsed<std::string>("a host name", parse_name), &ClientTls::server_name)
+          .if_left_out("the URL's host")
+          .says("whom its certificate must be for, and who is asked for (SNI)"),
   };
   return mapping(keys);
 }

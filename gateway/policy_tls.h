@@ -14,6 +14,7 @@ namespace gateway {
 std::shared_ptr<const proxy::TlsServerContext> read_server_tls(PolicyReader& reader,
                                                                const YamlNode& node,
                                                                auth::WallTime now);
+std::vector<KeyShape> server_tls_shapes();
 
 // What backends are believed by.
 struct ClientTls {
