@@ -15,12 +15,15 @@ namespace {
 constexpr std::size_t tokens_max = 100'000;
 
 std::expected<void, std::string> read_url(const Arguments& arguments, Target& target) {
-  constexpr std::string_view scheme = "ws://";
+  constexpr std::string_view schemes[] = {"ws://", "wss://"};
   std::string_view rest = arguments.url;
-  if (!rest.starts_with(scheme)) {
-    return std::unexpected("--url must be ws://ADDRESS:PORT/path");
+  const auto* scheme = std::ranges::find_if(
+      schemes, [rest](std::string_view each) { return rest.starts_with(each); });
+  if (scheme == std::end(schemes)) {
+    return std::unexpected("--url must be ws://ADDRESS:PORT/path or wss://ADDRESS:PORT/path");
   }
-  rest.remove_prefix(scheme.size());
+  target.tls = *scheme == "wss://";
+  rest.remove_prefix(scheme->size());
   const std::size_t slash = std::min(rest.find('/'), rest.size());
   target.authority = rest.substr(0, slash);
   target.path = slash < rest.size() ? rest.substr(slash) : "/";
@@ -48,7 +51,7 @@ std::expected<void, std::string> read_url(const Arguments& arguments, Target& ta
 }  // namespace
 
 void add_common(CLI::App& command, Arguments& arguments) {
-  command.add_option("--url", arguments.url, "ws://ADDRESS:PORT/path")->required();
+  command.add_option("--url", arguments.url, "ws:// or wss://ADDRESS:PORT/path")->required();
   command
       .add_option("--other-ports", arguments.other_ports,
                   "of other instances: connections go to that of --url and to these in turn")

@@ -8,7 +8,6 @@
 
 #include <fmt/core.h>
 #include <openssl/evp.h>
-#include <sys/socket.h>
 
 namespace tests::bench {
 
@@ -48,6 +47,7 @@ Crowd::Crowd(Target target, std::span<Messages> messages, Observer& observer, st
       poller_(waiting),
       clients_(clients),
       received_(receive_octets_max) {
+  if (target_.tls) tls_.emplace();
   for (std::size_t i = 0; i < clients_.size(); ++i) {
     clients_[i].index = i;
   }
@@ -69,7 +69,7 @@ void Crowd::open(Client& client) {
     fail(client, socket.error());
     return;
   }
-  client.socket = std::move(*socket);
+  client.socket = Stream(std::move(*socket), tls_ ? &*tls_ : nullptr);
   client.state = Client::State::Handshake;
   client.key = make_key(number);
   poller_.add(client.socket.number(), EPOLLIN, &client);
@@ -176,7 +176,7 @@ void Crowd::turn(std::int64_t timeout_ns) {
 }
 
 void Crowd::on_event(Client& client, std::uint32_t events) {
-  if ((events & EPOLLOUT) != 0) {
+  if ((events & EPOLLOUT) != 0 || client.socket.sends_after_reading()) {
     flush(client);
   }
   if ((events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0 && client.socket.open()) {
@@ -185,12 +185,18 @@ void Crowd::on_event(Client& client, std::uint32_t events) {
 }
 
 void Crowd::receive(Client& client) {
-  const ssize_t count = ::recv(client.socket.number(), received_.data(), received_.size(), 0);
+  while (receive_some(client) && client.socket.has_more()) {
+  }
+}
+
+// False: there was nothing, or the client is closed.
+bool Crowd::receive_some(Client& client) {
+  const ssize_t count = client.socket.receive(received_);
   if (count < 0) {
     if (errno != EAGAIN && errno != EINTR) {
       fail(client, std::strerror(errno));
     }
-    return;
+    return false;
   }
   if (count == 0) {
     if (client.state == Client::State::Closing && client.echoed == client.sent) {
@@ -198,19 +204,20 @@ void Crowd::receive(Client& client) {
     } else {
       fail(client, "the connection ended unasked");
     }
-    return;
+    return false;
   }
   std::span<const std::uint8_t> octets{received_.data(), static_cast<std::size_t>(count)};
   if (client.state == Client::State::Handshake && !read_answer(client, octets)) {
-    return;
+    return client.state != Client::State::Closed;
   }
   const std::uint32_t before = client.echoed;
   if (!octets.empty() && !read_frames(client, octets)) {
-    return;
+    return false;
   }
   if (client.echoed != before) {
     observer_.on_echoes(client, client.echoed - before);
   }
+  return client.state != Client::State::Closed;
 }
 
 bool Crowd::read_answer(Client& client, std::span<const std::uint8_t>& octets) {
@@ -391,8 +398,7 @@ void Crowd::write(Client& client, std::span<const std::uint8_t> octets) {
   }
   std::size_t written = 0;
   if (client.unsent.empty()) {
-    const ssize_t count =
-        ::send(client.socket.number(), octets.data(), octets.size(), MSG_NOSIGNAL);
+    const ssize_t count = client.socket.send(octets);
     if (count < 0 && errno != EAGAIN && errno != EINTR) {
       fail(client, std::strerror(errno));
       return;
@@ -402,7 +408,7 @@ void Crowd::write(Client& client, std::span<const std::uint8_t> octets) {
   if (written < octets.size()) {
     client.unsent.append(reinterpret_cast<const char*>(octets.data()) + written,
                          octets.size() - written);
-    watch_writing(client, true);
+    watch_writing(client, !client.socket.sends_after_reading());
   }
 }
 

@@ -6,6 +6,7 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -15,6 +16,7 @@
 
 #include "tests/bench/messages.h"
 #include "tests/bench/sockets.h"
+#include "tests/bench/stream.h"
 
 namespace tests::bench {
 
@@ -27,13 +29,14 @@ struct Target {
   std::vector<std::string> tokens;     // client i sends token i modulo their number; empty: none
   bool tokens_in_query = false;        // ?token= instead of an Authorization field
   std::vector<sockaddr_in> sources;    // addresses to connect from, in turn; empty: any
+  bool tls = false;
 };
 
 struct Client {
   enum class State : std::uint8_t { Closed, Handshake, Open, Closing };
 
   std::size_t index = 0;
-  Descriptor socket;
+  Stream socket;
   State state = State::Closed;
   bool waits_to_write = false;
   std::string unsent;      // the rest of a write that the socket did not take
@@ -110,6 +113,7 @@ class Crowd {
   Messages& messages_of(const Client& client) { return messages_[client.index % messages_.size()]; }
   void send_request(Client& client, std::size_t number);
   void receive(Client& client);
+  bool receive_some(Client& client);
   // False: the client failed or is closed.
   bool read_answer(Client& client, std::span<const std::uint8_t>& octets);
   bool read_frames(Client& client, std::span<const std::uint8_t> octets);
@@ -130,6 +134,7 @@ class Crowd {
   std::span<Messages> messages_;
   Observer& observer_;
   Poller poller_;
+  std::optional<TlsSettings> tls_;  // outlives the clients
   std::vector<Client> clients_;
   std::vector<std::uint8_t> received_;
   std::size_t opened_total_ = 0;
