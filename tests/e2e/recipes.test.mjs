@@ -1,22 +1,26 @@
 // README "Recipes": the policies in deploy/policies for Auth0, Keycloak, Cognito and Firebase, as they
 // are shipped but for addresses, and tokens of the shapes that these document, right ones and wrong ones.
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join as pathOf } from 'node:path';
 import { describe, test } from 'node:test';
 import { CompactEncrypt } from 'jose';
 import WebSocket from 'ws';
 import { wsBackend } from './harness/backends.mjs';
+import { authority } from './harness/certificates.mjs';
 import { atEnd } from './harness/ending.mjs';
-import { ask, startGateway } from './harness/gateway.mjs';
+import { ask, freePort, gatehouse, policyOf, startGateway, writePolicy } from './harness/gateway.mjs';
 import { keyServer, makeKey } from './harness/key_server.mjs';
 import { root } from './harness/output.mjs';
 import { RoomClient, error, join, joined, message } from './harness/rooms.mjs';
-import { now, remember } from './harness/tokens.mjs';
-import { patience, until, within } from './harness/wait.mjs';
+import { now, remember, token } from './harness/tokens.mjs';
+import { patience, sleep, until, within } from './harness/wait.mjs';
 
 // Whole seconds, as every provider writes them.
 const seconds = (ahead = 0) => Math.floor(now()) + ahead;
+
+const policyText = (name) => readFileSync(pathOf(root, 'deploy', 'policies', `${name}.yaml`), 'utf8');
 
 // The text of the policy with each pair replaced, which has to be there.
 function adapted(text, pairs) {
@@ -37,8 +41,7 @@ const serves = (documents) => (request, response) => {
 // A gateway with the shipped policy, in front of a backend, once it has the provider's keys.
 async function start(t, name, pairs) {
   const backend = await wsBackend(t);
-  const text = readFileSync(pathOf(root, 'deploy', 'policies', `${name}.yaml`), 'utf8');
-  const gateway = await startGateway(t, ({ port, adminPort }) => `${adapted(text, [
+  const gateway = await startGateway(t, ({ port, adminPort }) => `${adapted(policyText(name), [
     ['0.0.0.0:8080', `127.0.0.1:${port}`], ['ws://127.0.0.1:9001', `ws://127.0.0.1:${backend.port}`], ...pairs,
   ])}\nadmin: { address: "127.0.0.1:${adminPort}" }\nworkers: 2\n`);
   await until('the keys to be there', async () => (await gateway.admin('/readyz')).status === 200, 5_000 * patience);
@@ -371,5 +374,86 @@ describe('Firebase', () => {
     byPassword.say(join('team:red'), message('team:red', 1));
     await byPassword.expect(joined('team:red'));
     await member.expect({ type: 'message', room: 'team:red', from: uid, payload: 1 });
+  });
+});
+
+describe('what the recipes in the README show', () => {
+  const [recipes] = readFileSync(pathOf(root, 'README.md'), 'utf8').split('\n## Recipes\n')[1].split('\n## ');
+  const shown = (language) => [...recipes.matchAll(new RegExp(`\`\`\`${language}\\n([^]*?)\`\`\``, 'g'))].map(([, text]) => text);
+  const certificate = (t) => {
+    const ours = authority(t);
+    const { cert, key } = ours.sign('DNS:gateway.test');
+    return { ca: ours.cert, files: { 'tls.crt': cert, 'tls.key': key } };
+  };
+  const env = { GATEHOUSE_ADMIN_TOKEN: remember('token-of-an-operator-of-the-recipes') };
+
+  test('names a policy for each provider, and is the beginning of one that check takes', async (t) => {
+    for (const name of ['auth0', 'keycloak', 'cognito', 'firebase', 'express-sessions']) {
+      assert.ok(recipes.includes(`\`deploy/policies/${name}.yaml\``), name);
+    }
+    const beginnings = shown('yaml');
+    assert.equal(beginnings.length, 2);
+    const rest = policyText('auth0').slice(policyText('auth0').indexOf('authenticators:'));
+    for (const beginning of beginnings) {
+      const file = writePolicy(t, `version: 1\n${beginning}${rest}`, certificate(t).files);
+      const { code, out, err } = await gatehouse(['check', '--policy', file], { env });
+      assert.equal(code, 0, out + err);
+      assert.doesNotMatch(out + err, /warning/);
+    }
+  });
+
+  test('has HAProxy pass TLS on, and look elsewhere while a gateway drains', async (t) => {
+    const backend = await wsBackend(t);
+    const { ca, files } = certificate(t);
+    const { authenticators, backends, routes } = policyOf({ backend: backend.port });
+    const [beginning] = shown('yaml');
+    const gateways = [];
+    for (let i = 0; i < 2; ++i) {
+      gateways.push(await startGateway(t, ({ port, adminPort }) => `version: 1\n${adapted(beginning, [
+        ['0.0.0.0:8443', `127.0.0.1:${port}`], ['0.0.0.0:8081', `127.0.0.1:${adminPort}`], ['10.0.0.5/32', '127.0.0.1/32'],
+      ])}\nauthenticators: ${JSON.stringify(authenticators)}\nbackends: ${JSON.stringify(backends)}\nroutes: ${JSON.stringify(routes)}\n`,
+      { files, env }));
+    }
+    const port = await freePort();
+    const [configuration] = shown('haproxy');
+    const file = writePolicy(t, adapted(configuration, [
+      ['bind :443', `bind 127.0.0.1:${port}`], ['port 8081', ''],
+      ['10.0.0.11:8443', `127.0.0.1:${gateways[0].port} port ${gateways[0].adminPort}`],
+      ['10.0.0.12:8443', `127.0.0.1:${gateways[1].port} port ${gateways[1].adminPort}`],
+    ]));
+    const child = spawn('/usr/sbin/haproxy', ['-db', '-f', file], { stdio: 'ignore' });
+    const ended = new Promise((resolve) => child.once('close', resolve));
+    atEnd(t, async () => {
+      child.kill('SIGKILL');
+      await within('HAProxy to end', ended);
+    });
+    const bearer = await token();
+    const connected = () => new Promise((resolve) => {
+      const socket = new WebSocket(`wss://127.0.0.1:${port}/chat`, {
+        ca, servername: 'gateway.test', localAddress: '127.0.0.77', headers: { Authorization: `Bearer ${bearer}` },
+      });
+      atEnd(t, () => socket.terminate());
+      socket.once('open', () => resolve(socket));
+      socket.once('error', () => resolve(false));
+    });
+    const clients = [await until('HAProxy to let a client in', connected)];
+    for (let i = 0; i < 8; ++i) clients.push(await connected());
+    for (const gateway of gateways) {
+      const opened = await gateway.logged('a client', ({ event }) => event === 'connection_opened');
+      assert.equal(opened.address, '127.0.0.77');
+    }
+    const [leaving] = gateways;
+    leaving.signal('SIGTERM');
+    // Until the second check has failed, which is within drain.delay.
+    for (const end = Date.now() + 1_500; Date.now() < end; await sleep(50)) clients.push(await connected());
+    const before = leaving.log.filter(({ event }) => event === 'connection_opened').length;
+    for (let i = 0; i < 8; ++i) clients.push(await connected());
+    assert.ok(clients.every(Boolean));
+    assert.equal(leaving.log.filter(({ event }) => event === 'connection_opened').length, before, 'new clients go to the other');
+    for (const client of clients) client.close();
+    await within('the gateway to end', leaving.ended, 10_000 * patience);
+    for (const gateway of gateways) {
+      assert.deepEqual(gateway.log.filter(({ event }) => event === 'connection_refused'), [], 'the checks are none of its clients');
+    }
   });
 });
