@@ -368,6 +368,8 @@ describe('Firebase', () => {
     await member.expect(error('access_denied', { room: 'team:blue' }), error('access_denied', { room: 'staff' }));
     const admin = await gateway.client(await sign(claims({ role: 'admin' })), 'admin');
     await admin.join('staff');
+    admin.say(message('staff', 'hello'));
+    await admin.expect({ type: 'message', room: 'staff', from: uid, payload: 'hello' });
     const byPassword = await gateway.client(await sign(claims({ role: 'admin', firebase: by('password') })), 'admin with a password');
     byPassword.say(join('staff'));
     await byPassword.expect(error('access_denied', { room: 'staff' }));
