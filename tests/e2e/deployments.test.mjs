@@ -236,6 +236,10 @@ events {} http { access_log off; ${temporary.join(' ')}\n${conf} }`);
     for (let i = 0; i < 2; ++i) await open(t, gateway, { port: ports[18080], fields: { 'X-Forwarded-For': '192.0.2.9' } });
     for (const { fields } of backend.heads) assert.deepEqual(fields['x-forwarded-for'], ['127.0.0.1']);
     assert.equal(backend.heads.length, 2);
+    // For proxies alone; nginx is one of those, its clients are not.
+    const question = 'GET /_gatehouse/authorize HTTP/1.1\r\nHost: gateway.test\r\nX-Original-URI: /chat\r\nConnection: close\r\n\r\n';
+    assert.equal((await ask(t, gateway, { request: question })).status, 401);
+    assert.equal((await ask(t, gateway, { request: question, port: ports[18080] })).status, 404);
   });
 });
 
