@@ -30,12 +30,16 @@ std::optional<std::string> process_environment(const std::string& name) {
 
 void complain(std::string_view what) { fmt::print(stderr, "gatehouse: {}\n", what); }
 
+void say_faults(std::FILE* to, const std::vector<PolicyError>& faults) {
+  for (const PolicyError& fault : faults) fmt::print(to, "{}\n", fault.to_string());
+}
+
 // Null: the policy is wrong, and all that is wrong with it was said.
 std::shared_ptr<const Policy> load(const std::string& file, std::FILE* faults,
                                    std::FILE* warnings) {
   auto loaded = load_policy(file, process_environment);
   if (!loaded) {
-    for (const PolicyError& fault : loaded.error()) fmt::print(faults, "{}\n", fault.to_string());
+    say_faults(faults, loaded.error());
     return nullptr;
   }
   if (warnings) {
@@ -144,11 +148,12 @@ ExitStatus token_command(const TokenArguments& arguments) {
 }
 
 ExitStatus healthcheck_command(const std::string& policy_file) {
-  auto policy = load(policy_file, stderr, nullptr);
-  if (!policy) {
+  const auto admin = load_admin_address(policy_file, process_environment);
+  if (!admin) {
+    say_faults(stderr, admin.error());
     return ExitStatus::PolicyWrong;
   }
-  const proxy::SocketAddress address = reachable(policy->admin);
+  const proxy::SocketAddress address = reachable(*admin);
   auto status = proxy::probe_status(address, "/healthz", healthcheck_timeout);
   if (!status) {
     complain(fmt::format("{}: {}", address.to_string(), status.error()));

@@ -23,6 +23,7 @@ constexpr std::uint64_t connections_limit_max = 10'000'000;
 constexpr std::size_t admin_token_octets_max = 1024;
 constexpr std::size_t redis_prefix_octets_max = 64;
 constexpr Milliseconds drain_spread_default = 10s;
+constexpr const char* admin_address_default = "127.0.0.1:8081";
 
 std::expected<proxy::SocketAddress, std::string> parse_admin_address(std::string_view text) {
   auto address = proxy::SocketAddress::parse(text);
@@ -105,10 +106,13 @@ struct Admin {
   std::optional<std::string> token_from_file;
 };
 
+Type<proxy::SocketAddress> admin_address() {
+  return parsed<proxy::SocketAddress>("an address with a port", parse_admin_address);
+}
+
 const std::vector<Key<Admin>>& admin_keys() {
   static const std::vector<Key<Admin>> keys = {
-      key("address", parsed<proxy::SocketAddress>("an address with a port", parse_admin_address),
-          &Admin::address, "127.0.0.1:8081")
+      key("address", admin_address(), &Admin::address, admin_address_default)
           .says("where health, metrics and the API are, see \"The admin API\""),
       key("token", secret(), &Admin::token)
           .says("what a caller must show, as `Bearer`; mandatory where `address` is not loopback"),
@@ -350,6 +354,15 @@ std::vector<PolicyError> only_fault(const std::string& file, std::string what) {
   return {{file, 0, 0, std::move(what)}};
 }
 
+std::expected<std::string, std::vector<PolicyError>> read_policy_file(const std::string& file) {
+  auto text = read_file(file, yaml_file_octets_max);
+  if (text) return *std::move(text);
+  return std::unexpected(only_fault(
+      file, fmt::format("cannot be read: {} (the file must be there and readable for user id {}; "
+                        "--policy names another one)",
+                        text.error(), geteuid())));
+}
+
 }  // namespace
 
 std::string PolicyError::to_string() const {
@@ -389,16 +402,35 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::st
 
 std::expected<LoadedPolicy, std::vector<PolicyError>> load_policy(const std::string& file,
                                                                   const Environment& environment) {
-  auto text = read_file(file, yaml_file_octets_max);
-  if (!text) {
-    return std::unexpected(only_fault(
-        file, fmt::format("cannot be read: {} (the file must be there and readable for user id {}; "
-                          "--policy names another one)",
-                          text.error(), geteuid())));
-  }
+  auto text = read_policy_file(file);
+  if (!text) return std::unexpected(std::move(text.error()));
   return parse_policy(
       file, *text, environment,
       std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()));
+}
+
+std::expected<proxy::SocketAddress, std::vector<PolicyError>> find_admin_address(
+    const std::string& file, std::string_view text, const Environment& environment) {
+  PolicyReader reader(file, environment);
+  const YamlDocument document = parse_yaml(text);
+  if (!document.root) {
+    for (const YamlFault& fault : document.faults) reader.fault(fault.mark, fault.what);
+    return std::unexpected(reader.take_faults());
+  }
+  const YamlEntry* admin = document.root->find("admin");
+  const YamlEntry* address = admin ? admin->value.find("address") : nullptr;
+  const YamlEntry otherwise = default_entry("address", admin_address_default, {});
+  reader.enter("address");
+  const auto found = admin_address().read(reader, (address ? *address : otherwise).value);
+  if (!found) return std::unexpected(reader.take_faults());
+  return *found;
+}
+
+std::expected<proxy::SocketAddress, std::vector<PolicyError>> load_admin_address(
+    const std::string& file, const Environment& environment) {
+  const auto text = read_policy_file(file);
+  if (!text) return std::unexpected(text.error());
+  return find_admin_address(file, *text, environment);
 }
 
 }  // namespace gateway

@@ -42,6 +42,13 @@ std::expected<LoadedPolicy, std::vector<PolicyError>> parse_policy(const std::st
                                                                    const Environment& environment,
                                                                    auth::WallTime now = {});
 
+// Where the admin listener is by that policy, whatever else is wrong with it: who asks how a
+// running instance is must not be told about what is being edited meanwhile.
+std::expected<proxy::SocketAddress, std::vector<PolicyError>> find_admin_address(
+    const std::string& file, std::string_view text, const Environment& environment);
+std::expected<proxy::SocketAddress, std::vector<PolicyError>> load_admin_address(
+    const std::string& file, const Environment& environment);
+
 // Of the top level, and within them of all.
 std::vector<KeyShape> policy_shapes();
 

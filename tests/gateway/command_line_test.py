@@ -274,6 +274,14 @@ class Healthcheck(Test):
             self.assertEqual(self.check(f"0.0.0.0:{port}"), 0)
             self.assertEqual(asked, ["/healthz", "/healthz"])
 
+    def test_what_is_wrong_elsewhere_in_the_file_does_not_matter(self):
+        with admin_that_answers(200) as (port, _):
+            self.write(port=free_port(), admin=f"127.0.0.1:{port}")
+            with open(self.policy, "a") as file:
+                file.write("\nroutse: ${NOT_SET}\n")
+            self.assertEqual(run("check", "--policy", self.policy).returncode, 1)
+            self.assertEqual(run("healthcheck", "--policy", self.policy).returncode, 0)
+
     def test_another_answer_and_none_are_1(self):
         with admin_that_answers(503) as (port, _):
             self.assertEqual(self.check(f"127.0.0.1:{port}"), 1)

@@ -34,6 +34,12 @@ std::string first_fault(std::string_view text, Variables variables = {}) {
   return result ? "" : result.error().front().to_string();
 }
 
+std::string admin_address_of(std::string_view text, Variables variables = {}) {
+  const auto address =
+      find_admin_address("policy.yaml", text, environment_of(std::move(variables)));
+  return address ? address->to_string() : address.error().front().to_string();
+}
+
 std::string minimal(std::string_view route_more = "", std::string_view top_more = "") {
   return fmt::format(
       "version: 1\n"
@@ -522,6 +528,26 @@ TEST_SUITE("warnings of a policy") {
     CHECK(warnings[1].to_string() == "policy.yaml:4:13: no route uses 'spare'");
     CHECK(warnings[2].to_string() ==
           "policy.yaml:4:81: 'handshake_timeout' ends a handshake before this does");
+  }
+}
+
+TEST_SUITE("where a running instance is asked how it is") {
+  TEST_CASE("is known from the admin's address alone, or its default") {
+    CHECK(admin_address_of("admin: { address: \"[::1]:9000\" }") == "[::1]:9000");
+    CHECK(admin_address_of(
+              "admin: { token: \"${UNSET}\", address: 10.0.0.1:80, tokne: x }\nroutes: 7") ==
+          "10.0.0.1:80");
+    CHECK(admin_address_of("admin: { address: \"${HERE}\" }", {{"HERE", "127.0.0.1:1"}}) ==
+          "127.0.0.1:1");
+    CHECK(admin_address_of("version: 2") == "127.0.0.1:8081");
+    CHECK(admin_address_of("admin: 7") == "127.0.0.1:8081");
+  }
+
+  TEST_CASE("is not known where that is wrong, or nothing can be read") {
+    CHECK(admin_address_of("admin: { address: here }").contains("address: expected an IP address"));
+    CHECK(admin_address_of("admin: { address: \"${HERE}\" }").contains("HERE is not set"));
+    CHECK(admin_address_of("admin: { address: [").starts_with("policy.yaml:"));
+    CHECK(admin_address_of("").starts_with("policy.yaml"));
   }
 }
 
