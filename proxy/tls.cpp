@@ -87,7 +87,7 @@ TlsTransport::TlsTransport(std::unique_ptr<Transport> transport,
 }
 
 TlsTransport::~TlsTransport() {
-  if (destroyed_) *destroyed_ = true;
+  *destroyed_ = true;
   SSL_free(tls_);
 }
 
@@ -138,20 +138,20 @@ void TlsTransport::on_octets(std::string_view octets) {
 }
 
 void TlsTransport::read() {
-  bool destroyed = false;
-  destroyed_ = &destroyed;
+  const auto destroyed = destroyed_;
+  called_ = true;
   if (state_ == State::Handshaking && shake_hands()) {
     if (handshake_observer_) std::exchange(handshake_observer_, nullptr)->on_secured();
-    if (!destroyed && send_unwritten()) observer_->on_sent();
-    if (destroyed) return;
+    if (!*destroyed && send_unwritten()) observer_->on_sent();
+    if (*destroyed) return;
   }
   while (reading_ && state_ == State::Open) {
     const auto octets = decrypt();
     if (octets.empty()) break;
     observer_->on_octets(octets);
-    if (destroyed) return;
+    if (*destroyed) return;
   }
-  destroyed_ = nullptr;
+  called_ = false;
   keep_unread();
   // An orderly end stands behind what has not been read yet; a failure does not wait.
   if (state_ == State::Ending && (reading_ || error_ != TransportError::PeerClosed)) {
@@ -217,7 +217,7 @@ bool TlsTransport::unread() const {
 
 void TlsTransport::set_reading(bool on) {
   reading_ = on;
-  const bool settled_later = destroyed_ || state_ == State::Handshaking;  // at the end of read()
+  const bool settled_later = called_ || state_ == State::Handshaking;  // at the end of read()
   if (settled_later || state_ == State::Gone) return;
   if (on && unread()) {
     resume_.arm(Duration::zero());
@@ -300,7 +300,7 @@ void TlsTransport::fail() {
 void TlsTransport::end(TransportError error) {
   state_ = State::Ending;
   error_ = error;
-  if (!destroyed_) resume_.arm(Duration::zero());
+  if (!called_) resume_.arm(Duration::zero());
 }
 
 void TlsTransport::on_gone(TransportError error) {

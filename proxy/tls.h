@@ -111,8 +111,10 @@ class TlsTransport final : public Transport, private Transport::Observer {
   std::unique_ptr<std::string> kept_;       // the same, when its observer stopped reading
   std::unique_ptr<std::string> unwritten_;  // written before the handshake was over
   std::string_view failure_;
-  bool* destroyed_ = nullptr;  // of the call that is under way
-  Timer resume_;               // reads what is kept
+  bool called_ = false;  // read() is under way, and does at its end what is asked for meanwhile
+  // What read() asks after each call up, which this may not survive.
+  const std::shared_ptr<bool> destroyed_ = std::make_shared<bool>(false);
+  Timer resume_;  // reads what is kept
   std::uint32_t answers_ = 0;
   State state_ = State::Handshaking;
   TransportError error_ = TransportError::PeerClosed;  // of Ending
