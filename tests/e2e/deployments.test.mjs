@@ -8,6 +8,7 @@ import { describe, test } from 'node:test';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { atEnd } from './harness/ending.mjs';
 import { ask, freePort, gatehouse, jwt, open, startGateway, users } from './harness/gateway.mjs';
+import { startHaproxy } from './harness/haproxy.mjs';
 import { jwkSet, keyServer, makeKey } from './harness/key_server.mjs';
 import { scrape } from './harness/metrics.mjs';
 import { binary, root } from './harness/output.mjs';
@@ -123,18 +124,11 @@ describe('HAProxy as compose.yaml has it', () => {
     const gateways = [];
     for (let i = 0; i < 2; ++i) gateways.push(await startGateway(t, { backend: backend.port, drain, trusted_proxies: ['127.0.0.1/32'] }));
     const port = await freePort();
-    const file = join(folder(t), 'haproxy.cfg');
-    writeFileSync(file, textOf('compose.d/haproxy.cfg').replace('bind :8080', `bind 127.0.0.1:${port}`)
+    await startHaproxy(t, textOf('compose.d/haproxy.cfg').replace('bind :8080', `bind 127.0.0.1:${port}`)
       .replace(/server gateway-([12]) \S+/g, (_, number) => {
         const gateway = gateways[number - 1];
         return `server gateway-${number} 127.0.0.1:${gateway.port} port ${gateway.adminPort}`;
-      }));
-    const child = spawn('/usr/sbin/haproxy', ['-db', '-f', file], { stdio: 'ignore' });
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    atEnd(t, async () => {
-      child.kill('SIGKILL');
-      await within('HAProxy to end', ended);
-    });
+      }), port);
     const status = async () => {
       const answer = await ask(t, { port }, { token: await token() }).catch(() => ({ status: 'none' }));
       if (answer.status === 101) answers.push(answer.peer);

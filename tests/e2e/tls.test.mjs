@@ -1,7 +1,7 @@
 // TLS towards clients and towards backends, the PROXY protocol and Unix sockets, with clients, servers and
 // a load balancer that others wrote.
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile } from 'node:child_process';
 import { statSync, writeFileSync } from 'node:fs';
 import https from 'node:https';
 import net from 'node:net';
@@ -13,6 +13,7 @@ import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { authority } from './harness/certificates.mjs';
 import { atEnd, suiteContext } from './harness/ending.mjs';
 import { freePort, gatehouse, policyOf, startGateway, writePolicy } from './harness/gateway.mjs';
+import { startHaproxy } from './harness/haproxy.mjs';
 import { scrape } from './harness/metrics.mjs';
 import { token } from './harness/tokens.mjs';
 import { patience, sleep, until, within } from './harness/wait.mjs';
@@ -346,7 +347,7 @@ describe('the PROXY protocol', () => {
   // HAProxy in TCP mode in front of the gateway, with `options` on its server line.
   async function haproxy(t, gatewayPort, options) {
     const port = await freePort();
-    const file = writePolicy(t, `
+    await startHaproxy(t, `
 defaults
   mode tcp
   timeout connect 3s
@@ -357,14 +358,7 @@ frontend in
   default_backend out
 backend out
   server gateway 127.0.0.1:${gatewayPort} ${options}
-`);
-    const child = spawn('/usr/sbin/haproxy', ['-db', '-f', file], { stdio: 'ignore' });
-    const ended = new Promise((resolve) => child.once('close', resolve));
-    atEnd(t, async () => {
-      child.kill();
-      await ended;
-    });
-    await until('HAProxy to listen', () => connect(port).then((peer) => peer.destroy() ?? true, () => false));
+`, port);
     return port;
   }
   const proxied = (t, backend, more = {}) => startGateway(t, (gateway) => ({
