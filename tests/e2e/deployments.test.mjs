@@ -12,6 +12,7 @@ import { startHaproxy } from './harness/haproxy.mjs';
 import { jwkSet, keyServer, makeKey } from './harness/key_server.mjs';
 import { scrape } from './harness/metrics.mjs';
 import { binary, root } from './harness/output.mjs';
+import { promtool } from './harness/promtool.mjs';
 import { startRedis } from './harness/redis.mjs';
 import { token } from './harness/tokens.mjs';
 import { sleep, until, within } from './harness/wait.mjs';
@@ -238,6 +239,12 @@ events {} http { access_log off; ${temporary.join(' ')}\n${conf} }`);
 });
 
 describe('the dashboard and the alerts', () => {
+  test('are rules that promtool takes', async () => {
+    const { code, out } = await promtool(['check', 'rules', deploy('prometheus/alerts.yaml')]);
+    assert.equal(code, 0, out);
+    assert.match(out, /SUCCESS: \d+ rules found/);
+  });
+
   test('ask for metrics that there are, by labels that these have', async (t) => {
     const backend = await wsBackend(t);
     const redis = await startRedis(t);
