@@ -137,6 +137,13 @@ describe('HAProxy as compose.yaml has it', () => {
     };
     const answers = [];
     await until('HAProxy to let clients in', async () => (await status()) === 101);
+    // For proxies alone; HAProxy is one of those, its clients are not.
+    const question = async (path, server) => (await ask(t, server, {
+      request: `GET ${path} HTTP/1.1\r\nHost: gateway.test\r\nX-Original-URI: /chat\r\nConnection: close\r\n\r\n`,
+    })).status;
+    assert.equal(await question('/_gatehouse/authorize', gateways[1]), 401);
+    assert.equal(await question('/_gatehouse/authorize', { port }), 403);
+    for (const path of ['/_gatehouse/%61uthorize', '/%5fgatehouse/authorize']) assert.equal(await question(path, { port }), 404, path);
     const [leaving] = gateways;
     for (let i = 0; i < 10; ++i) assert.equal(await status(), 101);
     const opened = () => leaving.log.filter(({ event }) => event === 'connection_opened').length;
@@ -153,7 +160,7 @@ describe('HAProxy as compose.yaml has it', () => {
     assert.equal(opened(), seen, 'by then HAProxy sends nobody there');
     assert.deepEqual(leaving.exited, { code: 0, signal: null });
     assert.ok(late > 20);
-    const refusals = leaving.log.filter(({ event }) => event === 'connection_refused');
+    const refusals = leaving.log.filter(({ event, path }) => event === 'connection_refused' && path !== '/_gatehouse/authorize');
     assert.deepEqual(refusals, []);
   });
 });
