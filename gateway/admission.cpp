@@ -172,7 +172,8 @@ void Admission::on_head() {
 
 // What is left of handshake_timeout is for all of it.
 void Admission::serve() {
-  const auto make = find_own_resource(target_.path);
+  const std::string_view target = head_.target;
+  const auto make = find_own_resource(target.substr(0, target.find('?')));
   if (!make) return refuse(Refusal::NoRoute);
   state_ = State::Serving;
   OwnRequest::Observer& observer = *this;

@@ -103,7 +103,8 @@ class OwnResource {
   OwnCall call_;
 };
 
-// By the path, decoded; null: there is none.
+// By the path as it is written, not decoded: a balancer that keeps its clients from one compares
+// what is written. Null: there is none.
 using MakeOwnResource = std::unique_ptr<OwnResource> (*)(OwnResource::Host& host, OwnCall call);
 MakeOwnResource find_own_resource(std::string_view path);
 

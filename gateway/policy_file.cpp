@@ -183,7 +183,7 @@ const std::vector<Key<RedisSettings>>& redis_keys() {
       key("when_down", choice<WhenDown>({{"local", WhenDown::Local}, {"refuse", WhenDown::Refuse}}),
           &RedisSettings::when_down, "local")
           .says("while Redis is away: rooms go on within the instance, or joins and messages are "
-                "refused"),
+                "refused; an instance that starts meanwhile lets nobody in"),
   };
   return keys;
 }
@@ -255,10 +255,14 @@ const std::vector<Key<Draft>>& policy_keys() {
                 "authentication\""),
       key("handshake_timeout", duration(100ms, 10min), &Draft::policy, &Policy::handshake_timeout,
           "10s")
-          .says("for PROXY header, TLS, head and backend together; too slow is 408 or 504"),
+
+          .says("for PROXY header, TLS, head and backend together; too slow is 408 or 504, 401 or "
+                "503 where a key, a session or Redis was awaited, and nothing before HTTP"),
       key("max_connections", number(1, connections_limit_max), &Draft::policy,
           &Policy::connections_max, "100000")
-          .says("more get 503; lowered at the start to what the descriptor limit allows"),
+
+          .says("more get 503; lowered at the start and each reload to what the descriptor limit "
+                "allows, two for each where a route has a backend"),
       key<Draft>("drain", "a mapping", "{}", read_drain)
           .says("how it ends, see \"When it ends\"; `delay` and `spread` are parts of `timeout`")
           .of(shapes_of(drain_keys())),

@@ -67,7 +67,9 @@ const std::vector<Key<ConnectionDraft>>& connection_keys() {
       burst_key<ConnectionDraft>("messages"),
       key("bytes", octet_rate(), &ConnectionDraft::octets_per_second)
           .if_left_out("no limit")
-          .says("of one connection's messages"),
+
+          .says("of one connection's messages; a second's worth may come at once, at least "
+                "`max_message`"),
       key("on_exceed",
           choice<OnExceed>({{"error", OnExceed::Error},
                             {"drop", OnExceed::Drop},
@@ -134,7 +136,9 @@ const std::vector<Key<LimitsDraft>>& limits_keys() {
           .says("they end with the connection"),
       key("subject", mapping(subject_keys()), &LimitsDraft::subject)
           .says("they hold across its connections and reconnects"),
-      key("ip", mapping(ip_keys()), &LimitsDraft::ip).says("of addresses, before anybody is known"),
+      key("ip", mapping(ip_keys()), &LimitsDraft::ip)
+          .says(
+              "of one address; `handshakes` before anybody is known, `connections` after `allow`"),
       key("room", mapping(room_keys()), &LimitsDraft::room).says("only where messages are read"),
       key("rooms_per_connection", number(1, rooms_per_connection_limit),
           &LimitsDraft::rooms_per_connection, "100")

@@ -114,7 +114,7 @@ class TlsTransport final : public Transport, private Transport::Observer {
   bool called_ = false;  // read() is under way, and does at its end what is asked for meanwhile
   // What read() asks after each call up, which this may not survive.
   const std::shared_ptr<bool> destroyed_ = std::make_shared<bool>(false);
-  Timer resume_;               // reads what is kept
+  Timer resume_;  // reads what is kept
   std::uint32_t answers_ = 0;
   State state_ = State::Handshaking;
   TransportError error_ = TransportError::PeerClosed;  // of Ending

@@ -49,6 +49,20 @@ describe('GET /_gatehouse/authorize', () => {
     assert.deepEqual([foreign.raw, foreign.body], [nothing.raw, nothing.body]);
   });
 
+  test('is there in one spelling alone, so a balancer that compares what is written keeps its clients out', async (t) => {
+    const gateway = await gate(t);
+    const fields = await bearer();
+    for (const version of ['1.0', '1.1']) {
+      const asked = async (path) => (await authorize(t, gateway, '/chat', { version, path, fields })).status;
+      for (const path of [target, `${target}?x=%61`]) assert.equal(await asked(path), 204, path);
+      for (const path of ['/_gatehouse/%61uthorize', '/_gatehouse/authoriz%65', '/_gatehouse/%61uthorize?x', '/_gatehouse/authorize/']) {
+        assert.equal(await asked(path), 404, path);
+      }
+      // The beginning decides who is heard in HTTP/1.0.
+      assert.equal(await asked('/%5fgatehouse/authorize'), version === '1.0' ? 400 : 404);
+    }
+  });
+
   test('HTTP/1.0 is heard for the gateway\'s own resources alone', async (t) => {
     const gateway = await gate(t);
     const status = async (path, lines = 'Host: a\r\n') =>

@@ -12,6 +12,7 @@ import { startHaproxy } from './harness/haproxy.mjs';
 import { jwkSet, keyServer, makeKey } from './harness/key_server.mjs';
 import { scrape } from './harness/metrics.mjs';
 import { binary, root } from './harness/output.mjs';
+import { promtool } from './harness/promtool.mjs';
 import { startRedis } from './harness/redis.mjs';
 import { token } from './harness/tokens.mjs';
 import { sleep, until, within } from './harness/wait.mjs';
@@ -136,6 +137,13 @@ describe('HAProxy as compose.yaml has it', () => {
     };
     const answers = [];
     await until('HAProxy to let clients in', async () => (await status()) === 101);
+    // For proxies alone; HAProxy is one of those, its clients are not.
+    const question = async (path, server) => (await ask(t, server, {
+      request: `GET ${path} HTTP/1.1\r\nHost: gateway.test\r\nX-Original-URI: /chat\r\nConnection: close\r\n\r\n`,
+    })).status;
+    assert.equal(await question('/_gatehouse/authorize', gateways[1]), 401);
+    assert.equal(await question('/_gatehouse/authorize', { port }), 403);
+    for (const path of ['/_gatehouse/%61uthorize', '/%5fgatehouse/authorize']) assert.equal(await question(path, { port }), 404, path);
     const [leaving] = gateways;
     for (let i = 0; i < 10; ++i) assert.equal(await status(), 101);
     const opened = () => leaving.log.filter(({ event }) => event === 'connection_opened').length;
@@ -152,7 +160,7 @@ describe('HAProxy as compose.yaml has it', () => {
     assert.equal(opened(), seen, 'by then HAProxy sends nobody there');
     assert.deepEqual(leaving.exited, { code: 0, signal: null });
     assert.ok(late > 20);
-    const refusals = leaving.log.filter(({ event }) => event === 'connection_refused');
+    const refusals = leaving.log.filter(({ event, path }) => event === 'connection_refused' && path !== '/_gatehouse/authorize');
     assert.deepEqual(refusals, []);
   });
 });
@@ -238,6 +246,12 @@ events {} http { access_log off; ${temporary.join(' ')}\n${conf} }`);
 });
 
 describe('the dashboard and the alerts', () => {
+  test('are rules that promtool takes', async () => {
+    const { code, out } = await promtool(['check', 'rules', deploy('prometheus/alerts.yaml')]);
+    assert.equal(code, 0, out);
+    assert.match(out, /SUCCESS: \d+ rules found/);
+  });
+
   test('ask for metrics that there are, by labels that these have', async (t) => {
     const backend = await wsBackend(t);
     const redis = await startRedis(t);

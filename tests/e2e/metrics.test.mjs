@@ -10,6 +10,7 @@ import { atEnd } from './harness/ending.mjs';
 import { freePort, open, policyOf, refused, startGateway } from './harness/gateway.mjs';
 import { getMetrics, scrape, untilMetric } from './harness/metrics.mjs';
 import { root } from './harness/output.mjs';
+import { promtool } from './harness/promtool.mjs';
 import { openClient, startInstance, startRedis } from './harness/redis.mjs';
 import { open as everyone, roomClients, startRooms } from './harness/rooms.mjs';
 import { token } from './harness/tokens.mjs';
@@ -43,6 +44,16 @@ describe('GET /metrics', () => {
     assert.equal(value('gatehouse_workers'), 4);
     assert.equal(value('gatehouse_ready'), 0, 'that Redis never says who is revoked');
     assert.ok(Math.abs(value('gatehouse_start_time_seconds') - Date.now() / 1000) < 60);
+  });
+
+  test('is what promtool finds nothing to say against', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port });
+    await open(t, gateway);
+    const { body } = await scrape(gateway);
+    assert.deepEqual(await promtool(['check', 'metrics'], body), { code: 0, out: '' });
+    const nameless = await promtool(['check', 'metrics'], body.replace(/^# HELP gatehouse_ready .*\n/m, ''));
+    assert.notEqual(nameless.code, 0);
   });
 
   test('needs the token where one is set', async (t) => {
