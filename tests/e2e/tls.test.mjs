@@ -8,80 +8,17 @@ import net from 'node:net';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import tls from 'node:tls';
-import WebSocket, { WebSocketServer } from 'ws';
+import { WebSocketServer } from 'ws';
 import { rawBackend, wsBackend } from './harness/backends.mjs';
-import { authority } from './harness/certificates.mjs';
-import { atEnd, suiteContext } from './harness/ending.mjs';
+import { atEnd } from './harness/ending.mjs';
 import { freePort, gatehouse, policyOf, startGateway, writePolicy } from './harness/gateway.mjs';
 import { startHaproxy } from './harness/haproxy.mjs';
 import { scrape } from './harness/metrics.mjs';
-import { token } from './harness/tokens.mjs';
-import { patience, sleep, until, within } from './harness/wait.mjs';
-import { Peer, connect, frame, opcodes, upgradeRequest } from './harness/wire.mjs';
-
-const suite = suiteContext('tls');
-const ca = authority(suite);
-const stranger = authority(suite, 'stranger');
-const own = ca.sign('DNS:chat.test,IP:127.0.0.1');
-const other = ca.sign('DNS:other.test,DNS:*.apps.test');
-
-const certificates = [{ certificate: 'own.crt', key: 'own.key' }, { certificate: 'other.crt', key: 'other.key' }];
-const files = {
-  'own.crt': own.cert, 'own.key': own.key, 'other.crt': other.cert, 'other.key': other.key, 'ca.crt': ca.cert,
-};
-
-// A gateway that listens with TLS on gateway.port; `more`: of the listener and its tls.
-async function secureGateway(t, { listener = {}, more = {}, ...policy } = {}) {
-  return startGateway(t, (gateway) => ({
-    listen: [{ address: `127.0.0.1:${gateway.port}`, tls: { certificates, ...more }, ...listener }],
-    admin: { address: `127.0.0.1:${gateway.adminPort}` },
-    ...policyOf(policy),
-  }), { files });
-}
-
-async function client(t, url, options = {}) {
-  const headers = { Authorization: `Bearer ${await token()}`, ...options.headers };
-  const socket = new WebSocket(url, { ca: ca.cert, servername: 'chat.test', ...options, headers });
-  atEnd(t, () => socket.terminate());
-  await within('a WebSocket', new Promise((resolve, reject) => {
-    socket.once('open', resolve);
-    socket.once('error', reject);
-    socket.once('unexpected-response', (_, response) => reject(Object.assign(new Error(`${response.statusCode}`), { status: response.statusCode })));
-  }));
-  return socket;
-}
-
-const message = (socket) => within('a message', new Promise((resolve) => socket.once('message', resolve)));
-const urlOf = (gateway) => `wss://127.0.0.1:${gateway.port}/chat`;
-
-async function echoes(socket, text = 'hello') {
-  const answer = message(socket);
-  socket.send(text);
-  assert.equal((await answer).toString(), text);
-}
-
-// A TLS connection of node's, or the error that it ended in.
-function handshake(t, port, options = {}) {
-  return within('a TLS handshake', new Promise((resolve) => {
-    const socket = tls.connect({ port, host: '127.0.0.1', ca: ca.cert, servername: 'chat.test', ...options });
-    atEnd(t, () => socket.destroy());
-    socket.once('secureConnect', () => resolve({ socket, peer: new Peer(socket), protocol: socket.alpnProtocol, version: socket.getProtocol() }));
-    socket.once('error', (error) => resolve({ error: error.code ?? error.message, message: error.message }));
-  }));
-}
-
-// What `openssl s_client` says; `input` is typed in.
-function sClient(port, args, input = '') {
-  return new Promise((resolve) => {
-    const child = execFile('openssl', ['s_client', '-connect', `127.0.0.1:${port}`, ...args], { timeout: 10_000 },
-      (error, out, err) => resolve({ code: error?.code ?? 0, said: out + err }));
-    child.stdin.on('error', () => {});
-    child.stdin.end(input);
-  });
-}
-
-const refusal = (gateway, reason) => gateway.logged(`refused for ${reason}`,
-  (line) => line.event === 'connection_refused' && line.reason === reason);
+import {
+  ca, certificates, client, echoes, files, handshake, refusal, sClient, secureGateway, stranger, urlOf,
+} from './harness/secure.mjs';
+import { sleep, until, within } from './harness/wait.mjs';
+import { connect, upgradeRequest } from './harness/wire.mjs';
 
 describe('a listener with TLS', () => {
   test('is spoken to by a WebSocket client, and the backend hears that it was https', async (t) => {
@@ -210,34 +147,6 @@ describe('a listener with TLS', () => {
     assert.ok((await handshake(t, gateway.port, { ...options, session })).error);
   });
 
-  test('ends thousands of handshakes that are not over in time or are cut, and serves others meanwhile', async (t) => {
-    const backend = await wsBackend(t);
-    const count = process.env.GATEHOUSE_SANITIZED ? 500 : 4_000;
-    const gateway = await secureGateway(t, { backend: backend.port, handshake_timeout: `${6 * patience}s` });
-    const hello = await firstFlight();
-    await echoes(await client(t, urlOf(gateway)));
-    const before = gateway.residentKib();
-    const slow = await Promise.all(Array.from({ length: count }, async (_, i) => {
-      const peer = await connect(gateway.port);
-      atEnd(t, () => peer.destroy());
-      // None says anything, says half, or all and nothing behind it; or is cut.
-      peer.send(hello.subarray(0, [0, 1, 100, hello.length][i % 4]));
-      if (i % 5 === 0) peer.destroy();
-      return peer;
-    }));
-    const began = Date.now();
-    await echoes(await client(t, urlOf(gateway)));
-    assert.ok(Date.now() - began < 4_000 * patience, 'a good client did not wait for them');
-    await Promise.all(slow.map((peer) => peer.end(15_000 * patience)));
-    await refusal(gateway, 'tls_too_slow');
-    const tooSlow = (await scrape(gateway)).value('gatehouse_handshakes_refused_total', { reason: 'tls_too_slow' });
-    assert.ok(tooSlow >= count * 0.66 && tooSlow <= count * 0.8, `${tooSlow} of ${count}`);
-    const grown = gateway.residentKib() - before;
-    t.diagnostic(`${count} handshakes, ${tooSlow} of them too slow; resident memory grew by ${grown} KiB`);
-    // What OpenSSL takes for a handshake, which the allocator keeps for the next.
-    assert.ok(process.env.GATEHOUSE_SANITIZED || grown < 48 * count, `${grown} KiB`);
-  });
-
   test('says nothing that a client said when a handshake fails', async (t) => {
     const gateway = await secureGateway(t, { backend: await freePort() });
     const peer = await connect(gateway.port);
@@ -265,20 +174,6 @@ describe('a listener with TLS', () => {
     assert.ok(each <= 20, `${each} KiB for a client and its backend`);
   });
 });
-
-// A ClientHello, as node writes it.
-async function firstFlight() {
-  const server = net.createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const hello = new Promise((resolve) => server.once('connection', (socket) => socket.once('data', (octets) => {
-    socket.destroy();
-    resolve(octets);
-  })));
-  tls.connect({ port: server.address().port, host: '127.0.0.1', servername: 'chat.test' }).on('error', () => {});
-  const octets = await hello;
-  server.close();
-  return octets;
-}
 
 describe('a backend with TLS', () => {
   async function secureBackend(t, { cert, key }, port = 0) {
