@@ -15,7 +15,7 @@ import { freePort, gatehouse, policyOf, startGateway, writePolicy } from './harn
 import { startHaproxy } from './harness/haproxy.mjs';
 import { scrape } from './harness/metrics.mjs';
 import {
-  ca, certificates, client, echoes, files, handshake, refusal, sClient, secureGateway, stranger, urlOf,
+  ca, certificates, client, echoes, files, handshake, refusal, secureGateway, stranger, urlOf,
 } from './harness/secure.mjs';
 import { sleep, until, within } from './harness/wait.mjs';
 import { connect, upgradeRequest } from './harness/wire.mjs';
@@ -39,30 +39,6 @@ describe('a listener with TLS', () => {
     await client(t, urlOf(gateway), { headers: { 'X-Forwarded-Proto': 'http' } });
     await client(t, urlOf(gateway));
     assert.deepEqual(backend.requests.map(({ fields }) => fields['x-forwarded-proto'][0]), ['http', 'https']);
-  });
-
-  test('speaks TLS 1.2 and 1.3 and nothing older, with ephemeral keys and authenticated encryption alone', async (t) => {
-    const gateway = await secureGateway(t, { backend: await freePort() });
-    for (const version of ['TLSv1.2', 'TLSv1.3']) {
-      assert.equal((await handshake(t, gateway.port, { minVersion: version, maxVersion: version })).version, version);
-    }
-    const old = await sClient(gateway.port, ['-tls1_1', '-cipher', 'DEFAULT@SECLEVEL=0']);
-    assert.match(old.said, /alert protocol version|no protocols available/);
-    for (const cipher of ['ECDHE-ECDSA-AES128-SHA', 'ECDHE-ECDSA-AES256-SHA384', 'AES128-GCM-SHA256', 'DHE-RSA-AES128-GCM-SHA256']) {
-      const { said } = await sClient(gateway.port, ['-tls1_2', '-cipher', `${cipher}@SECLEVEL=0`]);
-      assert.match(said, /alert handshake failure/, cipher);
-    }
-    const good = await sClient(gateway.port, ['-tls1_2', '-cipher', 'ECDHE-ECDSA-CHACHA20-POLY1305']);
-    assert.match(good.said, /Cipher is ECDHE-ECDSA-CHACHA20-POLY1305/);
-    assert.match(good.said, /Compression: NONE/);
-    const line = await refusal(gateway, 'tls_failed');
-    assert.match(line.detail, /unsupported protocol|no shared cipher/);
-  });
-
-  test('refuses to renegotiate', async (t) => {
-    const gateway = await secureGateway(t, { backend: await freePort() });
-    const { said } = await sClient(gateway.port, ['-tls1_2'], 'R\n');
-    assert.match(said, /no renegotiation/i);
   });
 
   test('speaks http/1.1 by ALPN or without it, and refuses who speaks only another', async (t) => {
