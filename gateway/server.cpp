@@ -41,6 +41,7 @@
 #include "gateway/shared_buckets.h"
 #include "gateway/shared_counts.h"
 #include "gateway/supervision.h"
+#include "gateway/surplus_memory.h"
 #include "gateway/sweeps.h"
 #include "gateway/worker.h"
 #include "proxy/fetch.h"
@@ -156,6 +157,7 @@ class Server final : private FetchedKeys::Observer {
   proxy::Signals signals_;
   Census census_;
   Supervision supervision_;
+  SurplusMemory surplus_memory_;
   Admin admin_;
   bool said_ready_ = false;
   bool draining_ = false;
@@ -201,6 +203,7 @@ Server::Server(std::shared_ptr<const Policy> policy, Environment environment)
       signals_(loop_),
       census_(loop_.timers(), [this](auto letter) { mailbox_.post(std::move(letter)); }),
       supervision_(loop_.timers(), census_),
+      surplus_memory_(loop_.timers(), ledger_),
       admin_(loop_, policy_->admin_token, audit_),
       drain_delay_(loop_.timers(), [this] { drain_workers(); }),
       drain_deadline_(loop_.timers(), [this] { loop_.stop(); }),
