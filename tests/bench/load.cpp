@@ -32,9 +32,9 @@ int report(const RunOutcome& outcome) {
   }
   fmt::print(
       "{{\"count\": {}, \"seconds\": {:.6f}, \"cpu_seconds\": {:.6f}, \"p50_ms\": {:.4f}, "
-      "\"p99_ms\": {:.4f}}}\n",
+      "\"p99_ms\": {:.4f}, \"max_ms\": {:.4f}}}\n",
       outcome->count, outcome->seconds, outcome->cpu_seconds, outcome->latency_p50_ms,
-      outcome->latency_p99_ms);
+      outcome->latency_p99_ms, outcome->latency_max_ms);
   return 0;
 }
 

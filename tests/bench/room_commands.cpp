@@ -7,6 +7,7 @@ namespace tests::bench {
 
 RoomCommands::RoomCommands(CLI::App& app, Arguments& arguments) : arguments_(arguments) {
   add_fan_out(app);
+  add_paced(app);
   add_publish(app);
   add_members(app);
   add_echo(app);
@@ -25,6 +26,20 @@ void RoomCommands::add_fan_out(CLI::App& app) {
                    "publications a second, however many are in flight; takes latencies")
       ->check(CLI::Range(0.1, 1e5))
       ->each([this](const std::string&) { paced_ = true; });
+}
+
+void RoomCommands::add_paced(CLI::App& app) {
+  paced_rooms_command_ = app.add_subcommand(
+      "paced-rooms", "publish to many rooms in turn at a fixed rate and take latencies");
+  add_common(*paced_rooms_command_, arguments_);
+  add_timed(*paced_rooms_command_, arguments_);
+  add_size(*paced_rooms_command_);
+  paced_rooms_command_->add_option("--rooms", paced_rooms_, "that the connections share")
+      ->check(CLI::Range(1, 50'000));
+  paced_rooms_command_
+      ->add_option("--rate", arguments_.run.messages_per_second, "publications a second, of all")
+      ->check(CLI::Range(0.1, 1e5))
+      ->required();
 }
 
 void RoomCommands::add_publish(CLI::App& app) {
@@ -83,6 +98,9 @@ std::optional<RunOutcome> RoomCommands::run() {
   }
   if (fan_out_->parsed()) {
     return paced_ ? run_paced_fan_out(settings_.rooms) : run_fan_out(settings_.rooms);
+  }
+  if (paced_rooms_command_->parsed()) {
+    return run_paced_rooms({settings_.rooms, paced_rooms_});
   }
   if (publish_->parsed()) {
     return run_publish(settings_);

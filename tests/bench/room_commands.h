@@ -6,6 +6,7 @@
 #include <CLI/CLI.hpp>
 
 #include "tests/bench/arguments.h"
+#include "tests/bench/paced_rooms.h"
 #include "tests/bench/rooms.h"
 
 namespace tests::bench {
@@ -22,6 +23,7 @@ class RoomCommands {
 
  private:
   void add_fan_out(CLI::App& app);
+  void add_paced(CLI::App& app);
   void add_publish(CLI::App& app);
   void add_members(CLI::App& app);
   void add_echo(CLI::App& app);
@@ -30,9 +32,11 @@ class RoomCommands {
 
   Arguments& arguments_;
   PublishSettings settings_;
+  std::uint32_t paced_rooms_ = 1;
   bool paced_ = false;
   bool joins_ = false;
   CLI::App* fan_out_ = nullptr;
+  CLI::App* paced_rooms_command_ = nullptr;
   CLI::App* publish_ = nullptr;
   CLI::App* members_ = nullptr;
   CLI::App* echo_ = nullptr;

@@ -39,11 +39,6 @@ std::size_t clients_of(const RoomSettings& settings) {
   return settings.run.clients + (joins_by_message(settings) ? 0 : 1);
 }
 
-std::string subject_of(const RoomSettings& settings, std::size_t client) {
-  const std::size_t tokens = std::max<std::size_t>(settings.run.target.tokens.size(), 1);
-  return settings.subject_prefix + std::to_string(client % tokens);
-}
-
 Messages messages_of(const Publication& publication, std::uint32_t frames_max,
                      std::uint32_t rooms = 1) {
   return {sent_layout(publication), received_layout(publication), frames_max, rooms};
@@ -225,6 +220,11 @@ RoomOf rooms_of(const PublishSettings& settings) {
 
 }  // namespace
 
+std::string subject_of(const RoomSettings& settings, std::size_t client) {
+  const std::size_t tokens = std::max<std::size_t>(settings.run.target.tokens.size(), 1);
+  return settings.subject_prefix + std::to_string(client % tokens);
+}
+
 RunOutcome run_fan_out(const RoomSettings& settings) {
   Messages messages = messages_of(settings, settings.run.in_flight);
   FanOut fan_out{settings.run.in_flight};
@@ -255,8 +255,7 @@ RunOutcome run_paced_fan_out(const RoomSettings& settings) {
   const Window window{settings.run, fan_out.deliveries()};
   fan_out.keep(crowd, room, now_ns() + to_ns(settings.run.seconds));
   RunResult result = window.end(fan_out.deliveries());
-  result.latency_p50_ms = fan_out.latencies().quantile_ms(0.5);
-  result.latency_p99_ms = fan_out.latencies().quantile_ms(0.99);
+  take_latencies(fan_out.latencies(), result);
   return finish(crowd, result);
 }
 

@@ -18,6 +18,9 @@ struct RoomSettings {
   std::string subject_prefix = "user";  // token i is of the subject that is this and i
 };
 
+// Of its token.
+std::string subject_of(const RoomSettings& settings, std::size_t client);
+
 // One room, one publisher. What is counted are deliveries.
 // `in_flight` publications are under way: one has reached all members, the next is sent.
 RunOutcome run_fan_out(const RoomSettings& settings);

@@ -114,8 +114,7 @@ RunOutcome run_rate(const RunSettings& settings) {
   const Window window{settings, schedule.count()};
   schedule.keep(crowd, now_ns() + to_ns(settings.seconds));
   RunResult result = window.end(schedule.count());
-  result.latency_p50_ms = schedule.latencies().quantile_ms(0.5);
-  result.latency_p99_ms = schedule.latencies().quantile_ms(0.99);
+  take_latencies(schedule.latencies(), result);
   return finish(crowd, result);
 }
 

@@ -32,8 +32,9 @@ struct RunResult {
   std::uint64_t count = 0;  // messages, or handshakes
   double seconds = 0;
   double cpu_seconds = 0;     // of the measured processes
-  double latency_p50_ms = 0;  // run_rate only
+  double latency_p50_ms = 0;  // of paced runs only
   double latency_p99_ms = 0;
+  double latency_max_ms = 0;
 };
 
 // The error says what was seen first, and how often something was wrong.

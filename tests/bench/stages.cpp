@@ -64,12 +64,22 @@ RunResult measure(Crowd& crowd, const RunSettings& settings,
   return window.end(count());
 }
 
-void hold_until_input_ends(Crowd& crowd) {
+void say_established(const Crowd& crowd) {
   fmt::print("{{\"established\": {}}}\n", crowd.open_count());
   std::fflush(stdout);
+}
+
+void hold_until_input_ends(Crowd& crowd) {
+  say_established(crowd);
   while (!standard_input_ended() && crowd.fault_count() == 0) {
     crowd.turn(ns_per_second / 10);
   }
+}
+
+void take_latencies(Latencies& latencies, RunResult& result) {
+  result.latency_p50_ms = latencies.quantile_ms(0.5);
+  result.latency_p99_ms = latencies.quantile_ms(0.99);
+  result.latency_max_ms = latencies.quantile_ms(1);
 }
 
 RunOutcome finish(Crowd& crowd, const RunResult& result) {

@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include "tests/bench/crowd.h"
+#include "tests/bench/latencies.h"
 #include "tests/bench/runs.h"
 
 namespace tests::bench {
@@ -32,8 +33,13 @@ std::expected<void, std::string> await_echoes(Crowd& crowd, std::int64_t deadlin
 RunResult measure(Crowd& crowd, const RunSettings& settings,
                   const std::function<std::uint64_t()>& count);
 
-// Says on standard output that all are open, and holds them until standard input ends.
+// Says on standard output that all are open.
+void say_established(const Crowd& crowd);
+
+// Says so, and holds them until standard input ends.
 void hold_until_input_ends(Crowd& crowd);
+
+void take_latencies(Latencies& latencies, RunResult& result);
 
 // The same end of every run.
 RunOutcome finish(Crowd& crowd, const RunResult& result);
