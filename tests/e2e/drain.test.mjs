@@ -6,6 +6,7 @@ import { rawBackend, wsBackend } from './harness/backends.mjs';
 import { ask, freePort, gatehouse, open, startGateway } from './harness/gateway.mjs';
 import { token } from './harness/tokens.mjs';
 import { atEnd } from './harness/ending.mjs';
+import { untilMetric } from './harness/metrics.mjs';
 import { patience, sleep, until, within } from './harness/wait.mjs';
 import { closePayload, connect, frame, opcodes, upgradeRequest } from './harness/wire.mjs';
 
@@ -60,6 +61,24 @@ describe('draining', () => {
     assert.ok(head.fields['retry-after']);
     await until('the listeners to be closed',
       async () => (await refusedConnection(first)) && (await refusedConnection(second)));
+  });
+
+  test('a client that has not asked yet gets its 503 at once, and does not hold the process', async (t) => {
+    const backend = await wsBackend(t);
+    const gateway = await startGateway(t, { backend: backend.port, handshake_timeout: '60s', drain: { timeout: '60s' } });
+    const request = upgradeRequest({ fields: { Authorization: `Bearer ${await token()}` } });
+    const waiting = [];
+    for (const said of ['', request.slice(0, 40)]) waiting.push((await connect(gateway.port)).send(said));
+    atEnd(t, () => waiting.forEach((peer) => peer.destroy()));
+    await untilMetric(gateway, waiting.length, 'gatehouse_admitting_connections');
+    gateway.signal('SIGTERM');
+    for (const peer of waiting) {
+      const { status, fields } = await peer.head();
+      assert.equal(status, 503);
+      assert.ok(fields['retry-after']);
+      await peer.end();
+    }
+    assert.deepEqual(await within('the process to exit', gateway.ended), { code: 0, signal: null });
   });
 
   test('connections that wait to be accepted are answered, not reset', async (t) => {
