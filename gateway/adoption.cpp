@@ -55,7 +55,10 @@ bool goes_on(const Route& before, const Route& now) {
 auth::Principal principal_of(const Standing& standing, auth::LooksAt needed) {
   auth::Principal principal;
   if (needed >= auth::LooksAt::Subject) principal.subject = standing.subject;
-  if (needed >= auth::LooksAt::Claims) principal.claims = auth::read_claims(standing.claims);
+  if (needed >= auth::LooksAt::Claims) {
+    principal.claims =
+        standing.claims_read ? *standing.claims_read : auth::read_claims(standing.claims);
+  }
   return principal;
 }
 

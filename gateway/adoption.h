@@ -21,7 +21,8 @@ struct Standing {
   const Authenticator* authenticator = nullptr;  // that vouches for it; null: none of the route's
   std::uint64_t key = 0;                         // auth::Principal::key
   std::string_view subject;
-  std::string_view claims;  // JSON; empty: there are none
+  std::string_view claims;                    // JSON; empty: there are none
+  const auth::Claims* claims_read = nullptr;  // the same; null: nobody has
 };
 
 // Of its principal as much as an answer depends on.

@@ -52,9 +52,7 @@ proxy::SharedOctets text_frame(std::string_view json) {
 }
 
 // No more than the rules look at: a claims set costs as much as all else of an idle member.
-std::unique_ptr<const auth::Principal> kept(auth::Principal principal,
-                                            std::span<const auth::RoomRule> rules) {
-  const auto needed = auth::looks_at(rules);
+std::unique_ptr<const auth::Principal> kept(auth::Principal principal, auth::LooksAt needed) {
   if (needed == auth::LooksAt::Nothing) return nullptr;
   principal.claims =
       needed == auth::LooksAt::Claims ? principal.claims.without_text() : auth::Claims();
@@ -80,7 +78,7 @@ Conversation::Conversation(Host& host, const RoomServices& services, const Route
     : host_(host),
       services_(services),
       route_(&route),
-      principal_(kept(std::move(principal), route.rooms->rules)),
+      principal_(kept(std::move(principal), route.rooms->rules.looks_at())),
       key_prefix_octets_(static_cast<std::uint32_t>(key_of({}).size())) {
   if (route.path.capture_names().empty()) return;
   RouteCaptures captured;
@@ -250,6 +248,10 @@ void Conversation::on_unpublished(std::string_view key, std::string_view id) {
   if (!silent()) answer(error_answer(RoomError::Unavailable, room, id, std::nullopt));
 }
 
+const auth::Claims* Conversation::claims() const {
+  return settings().rules.looks_at() == auth::LooksAt::Claims ? &principal_->claims : nullptr;
+}
+
 void Conversation::warn_of_end(proxy::Duration left) {
   if (!silent())
     answer(expiring_answer(
@@ -287,7 +289,7 @@ std::size_t Conversation::change_claims(auth::Principal principal) {
 
 void Conversation::replace(auth::Principal principal, std::span<const std::string> lost,
                            std::string_view reason) {
-  principal_ = kept(std::move(principal), settings().rules);
+  principal_ = kept(std::move(principal), settings().rules.looks_at());
   spoken_.reset();
   for (const auto& room : lost) give_up_join(room) ? leave(room) : lose(room, reason);
 }

@@ -97,6 +97,9 @@ class Conversation final : private Rooms::Member {
     return tell_error(RoomError::RateLimited, {}, {}, wait);
   }
 
+  // Its principal's, where the rules look at them; null: they do not.
+  const auth::Claims* claims() const;
+
   // The client's token ends in `left`. Said where the gateway has a word of its own.
   void warn_of_end(proxy::Duration left);
 

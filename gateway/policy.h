@@ -14,8 +14,8 @@
 #include "auth/condition.h"
 #include "auth/credentials.h"
 #include "auth/origin.h"
-#include "auth/permissions.h"
 #include "auth/rate_limit.h"
+#include "auth/room_rules.h"
 #include "auth/session_record.h"
 #include "auth/token.h"
 #include "gateway/json_dialect.h"
@@ -136,11 +136,11 @@ struct RoomSettings {
   Deliver deliver = Deliver::Room;    // Room where there is no backend; Backend with `json`
   bool backend_acknowledges = false;  // true with `json`: there the gateway says nothing
   bool backend_broadcast = false;
-  bool other_passes = false;          // messages of another type go to the backend
-  std::string space;                  // [a-z0-9-], at most 64 octets; rooms of another are others
-  std::vector<auth::RoomRule> rules;  // none: nobody may join or publish
-  int rules_line = 0;                 // 0: the policy has no rules
-  auth::RateLimit room_messages;      // of all members of a room together
+  bool other_passes = false;      // messages of another type go to the backend
+  std::string space;              // [a-z0-9-], at most 64 octets; rooms of another are others
+  auth::RoomRules rules;          // none: nobody may join or publish
+  int rules_line = 0;             // 0: the policy has no rules
+  auth::RateLimit room_messages;  // of all members of a room together
   std::uint32_t rooms_per_connection_max = 100;
 };
 

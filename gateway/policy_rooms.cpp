@@ -330,7 +330,7 @@ bool covers(const auth::RoomPattern& earlier, const auth::RoomPattern& later) {
 }
 
 void warn_of_unreachable_rules(PolicyReader& reader, const YamlNode& list,
-                               const std::vector<auth::RoomRule>& rules) {
+                               const auth::RoomRules& rules) {
   for (std::size_t later = 1; later < rules.size(); ++later) {
     auto end = rules.begin() + static_cast<std::ptrdiff_t>(later);
     auto earlier = std::find_if(rules.begin(), end, [&](const auth::RoomRule& each) {
@@ -346,7 +346,7 @@ void warn_of_unreachable_rules(PolicyReader& reader, const YamlNode& list,
 }
 
 void warn_of_useless_permissions(PolicyReader& reader, const YamlNode& list,
-                                 const std::vector<auth::RoomRule>& rules) {
+                                 const auth::RoomRules& rules) {
   using Condition = auth::Condition::Kind;
   for (std::size_t i = 0; i < rules.size(); ++i) {
     if (rules[i].join.kind == Condition::Nobody && rules[i].publish.kind != Condition::Nobody) {

@@ -4,7 +4,6 @@
 #include <string_view>
 #include <utility>
 
-#include "auth/permissions.h"
 #include "gateway/refusal.h"
 
 namespace gateway {
@@ -92,8 +91,7 @@ std::shared_ptr<const ServedPolicy> serve_policy(std::shared_ptr<const Policy> p
   for (const auto& route : policy->routes) {
     auto counters = counters_before.take(route);
     auto settings = relay_settings(route, ledger, *counters);
-    const auto look_at = route.rooms ? auth::looks_at(route.rooms->rules) : auth::LooksAt::Nothing;
-    served->routes.push_back({std::move(settings), std::move(counters), look_at});
+    served->routes.push_back({std::move(settings), std::move(counters)});
   }
   for (const auto& [name, backend] : policy->backends) {
     auto servers = servers_of(*backend);

@@ -11,7 +11,6 @@
 #include <memory>
 #include <vector>
 
-#include "auth/condition.h"
 #include "gateway/ledger.h"
 #include "gateway/policy.h"
 #include "gateway/worker_counters.h"
@@ -23,7 +22,6 @@ namespace gateway {
 struct ServedRoute {
   proxy::RelaySettings relay;
   std::shared_ptr<RouteCounters> counters;  // written by the worker alone, read from any thread
-  auth::LooksAt rules_look_at = auth::LooksAt::Nothing;  // where it has rooms
 };
 
 struct ServedPolicy {

@@ -410,7 +410,7 @@ bool Server::reload(std::string_view asked_by, Reload::Answer answer) {
 
 // Whatever a worker is told before it is told of the policy it knows by then.
 void Server::adopt(std::shared_ptr<const Policy> policy, Reload::Done done) {
-  policy_ = std::move(policy);
+  auto before = std::exchange(policy_, std::move(policy));
   log_.set(policy_->log_level, policy_->log_format);
   admin_.set_token(policy_->admin_token);
   ledger_.set_connections_max(affordable_connections(*policy_, worker_count_));
@@ -421,10 +421,12 @@ void Server::adopt(std::shared_ptr<const Policy> policy, Reload::Done done) {
   say_ready();
   struct Round {
     Reload::Done done;
+    std::shared_ptr<const Policy> before;  // goes here, where no client waits for it
     AdoptionTally all = {};
     std::size_t left;
   };
-  const auto round = std::make_shared<Round>(std::move(done), AdoptionTally(), workers_.size());
+  const auto round =
+      std::make_shared<Round>(std::move(done), std::move(before), AdoptionTally(), workers_.size());
   for (std::size_t i = 0; i < workers_.size(); ++i) {
     served_[i] = serve_policy(policy_, static_cast<unsigned>(i), ledger_, served_[i].get());
     workers_[i]->adopt(served_[i], news, [this, round](const AdoptionTally& tally) {

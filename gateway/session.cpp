@@ -131,9 +131,13 @@ void Session::watch_time() {
 // --- another policy ---
 
 Standing Session::standing() const {
-  return {*asked_,           *identity_.route,
-          authenticator_,    key_,
-          identity_.subject, claims_ ? std::string_view(claims_.get()) : std::string_view()};
+  return {*asked_,
+          *identity_.route,
+          authenticator_,
+          key_,
+          identity_.subject,
+          claims_ ? std::string_view(claims_.get()) : std::string_view(),
+          conversation_ ? conversation_->claims() : nullptr};
 }
 
 void Session::keep_claims(const auth::Claims& claims) {
@@ -171,6 +175,7 @@ std::optional<Goodbye> Session::take_policy() {
 }
 
 void Session::adopt(Adopted adopted) {
+  const auto stands = standing();
   route_counters().open.add(-1);
   const auto before = std::exchange(served_, host_.served());  // until nothing points into it
   const auto* issuer = issuer_of(authenticator_);
@@ -183,29 +188,26 @@ void Session::adopt(Adopted adopted) {
   auto& tally = host_.adoptions();
   ++tally.asked;
   if (conversation_) {
-    auto principal = principal_of(standing(), served_route().rules_look_at);
+    auto principal = principal_of(stands, identity_.route->rooms->rules.looks_at());
     tally.rooms_left += conversation_->adopt(*identity_.route, std::move(principal),
                                              std::move(adopted.match.captures));
   }
   due_.arm(lifetime_.wait(identity_.route->lifetime, host_.timers().now()));
 }
 
-// A publication that is handed out before the session was asked. Nobody leaves a room meanwhile; it
-// is asked right after, so that this is worked out for one publication and not for each that comes.
+// A publication may be handed out before the session was asked. Nobody leaves a room meanwhile, and
+// no more is worked out than for this one: thousands may be members, and each of other rooms, too.
 void Session::deliver(std::string_view room_key, const proxy::SharedOctets& frame) {
-  if (!behind()) return relay_.tell(frame);
-  if (relay_.open()) due_.arm(proxy::Duration::zero());
-  if (stays_in(room_key)) relay_.tell(frame);
+  if (!behind() || stays_in(room_key)) relay_.tell(frame);
 }
 
 bool Session::stays_in(std::string_view room_key) const {
-  const auto& served = *host_.served();
   const auto stands = standing();
-  const auto adopted = gateway::adopt(*served.policy, stands);
+  const auto adopted = gateway::adopt(*host_.served()->policy, stands);
   if (!adopted) return false;
   const auto& route = *adopted->match.route;
   return conversation_->may_stay(room_key, route,
-                                 principal_of(stands, served.of(route).rules_look_at),
+                                 principal_of(stands, route.rooms->rules.looks_at()),
                                  adopted->match.captures);
 }
 

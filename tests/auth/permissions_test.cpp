@@ -7,6 +7,7 @@
 
 #include <doctest/doctest.h>
 
+#include "auth/room_rules.h"
 #include "tests/auth/json_text.h"
 
 using auth::Condition;
@@ -179,6 +180,17 @@ TEST_SUITE("Permissions in rooms") {
     CHECK(decision.rule == nullptr);
     CHECK(decision.condition == nullptr);
     CHECK(decision.captures.empty());
+  }
+
+  TEST_CASE("rules look at as much as the one that looks at most") {
+    const auto look_at = [](const auth::RoomRules& rules) { return rules.looks_at(); };
+    Condition alice = of(Kind::Subjects);
+    alice.subjects = {"alice"};
+    CHECK(look_at({}) == auth::LooksAt::Nothing);
+    CHECK(look_at({rule("a", everyone), rule("b")}) == auth::LooksAt::Nothing);
+    CHECK(look_at({rule("a", alice), rule("b", everyone)}) == auth::LooksAt::Subject);
+    CHECK(look_at({rule("a", alice), rule("b", {}, contains("teams", "red")), rule("c")}) ==
+          auth::LooksAt::Claims);
   }
 
   TEST_CASE("both ways of asking give the same answer") {

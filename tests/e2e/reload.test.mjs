@@ -40,35 +40,49 @@ const left = (room) => ({ type: 'left', room, reason: 'policy' });
 const status = (t, gateway, id, options) => roomClient(t, gateway, id, options).then(
   () => 101, (refusal) => Number(/Unexpected server response: (\d+)/.exec(refusal.message)?.[1]));
 
+// A thousand connections with the one who speaks; fewer where each costs several times as much.
+const listeners = process.env.GATEHOUSE_SANITIZED ? 240 : 999;
+
+// Not all handshakes at once: each has its deadline.
+async function crowd(t, gateway, rooms) {
+  const members = [];
+  while (members.length < listeners) {
+    const count = Math.min(100, listeners - members.length);
+    members.push(...await roomClients(t, gateway, count, rooms, `user-${members.length}`));
+  }
+  return members;
+}
+
 describe('one rule is changed under traffic', () => {
   for (const how of ['SIGHUP', 'POST']) {
     test(`by ${how}: who lost a right is told, and nobody else sees a gap`, async (t) => {
       const gateway = await startRooms(t, { rooms: [open('news'), { match: 'ops', join: 'everyone', publish: 'everyone' }] });
-      const members = await roomClients(t, gateway, 240, ['news', 'ops'], 'user');
+      const members = await crowd(t, gateway, ['news', 'ops']);
       const speaker = await roomClient(t, gateway, 'speaker');
       await speaker.join('news', 'ops');
       let said = 0;
       let speaking = true;
       const speech = (async () => {
-        for (; speaking; await sleep(40)) {
+        for (; speaking; await sleep(100)) {
           ++said;
           speaker.say(message('news', said), message('ops', said));
         }
       })();
       await until('some traffic', () => said > 10);
-      const kept = ['speaker', ...Array.from({ length: 50 }, (_, i) => `user-${i}`)];
+      const kept = ['speaker', ...members.slice(0, 50).map((member) => member.id)];
+      const all = { asked: listeners + 1, closed: 0, rooms_left: listeners - 50 };
       const edit = (policy) => {
         policy.routes[0].rooms[1] = { match: 'ops', join: { subjects: kept }, publish: 'everyone' };
       };
       if (how === 'POST') {
         const { connections } = await reloaded(gateway, edit);
-        assert.deepEqual(connections, { asked: 241, closed: 0, rooms_left: 190 });
+        assert.deepEqual(connections, all);
       } else {
         change(gateway, edit);
         process.kill(gateway.pid, 'SIGHUP');
         const line = await gateway.logged('the reload', (one) => one.event === 'policy_reloaded');
         assert.equal(line.asked_by, 'signal');
-        assert.deepEqual([line.connections, line.closed, line.rooms_left], [241, 0, 190]);
+        assert.deepEqual({ asked: line.connections, closed: line.closed, rooms_left: line.rooms_left }, all);
       }
       const after = said;
       await until('more traffic', () => said > after + 10);

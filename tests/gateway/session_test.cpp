@@ -12,6 +12,7 @@
 #include "auth/issue.h"
 #include "auth/single_use.h"
 #include "gateway/exchange.h"
+#include "tests/auth/json_text.h"
 #include "tests/fakes/fake_transport.h"
 #include "tests/fakes/frames.h"
 #include "tests/fakes/scripted_session_store.h"
@@ -85,6 +86,7 @@ struct Limits {
   std::string early = {};  // what the client sent before its 101
   bool logged_in = false;  // by a login session of the application, as an editor; else by a token
   bool once = false;       // a token serves once
+  std::string_view claims = {};  // of that token; empty: none
 };
 
 // A session between two fake peers, and its worker.
@@ -135,6 +137,7 @@ class Fixture final : public gateway::Session::Host {
       admitted.principal.authenticator = "users";
       admitted.principal.issuer = "https://id.example/";
     }
+    if (!limits.claims.empty()) admitted.principal.claims = claims(limits.claims);
     admitted.principal.good_until = good_until;
     admitted.principal.key = auth::fingerprint_of(secret);
     admitted.holdings.connection = ledger_.accept();
@@ -1130,7 +1133,8 @@ TEST_SUITE("CONTRACT 5: a session and another policy") {
                    masked(0x81, R"({"type":"join","room":"b"})"));
     CHECK(f.told().size() == 2);
     f.reload_route([](gateway::Route& route) {
-      route.rooms->rules[0].match = *auth::RoomPattern::parse("b");
+      route.rooms->rules = {
+          {*auth::RoomPattern::parse("b"), gateway::everyone(), gateway::everyone()}};
     });
     f.publish("a", "not any more");
     f.publish("b", "still");
@@ -1142,11 +1146,37 @@ TEST_SUITE("CONTRACT 5: a session and another policy") {
     CHECK(f.adopted.rooms_left == 1);
   }
 
+  TEST_CASE("its claims are asked, also those that no policy has looked at before") {
+    Fixture f({.rooms = true, .claims = R"({"plan":"pro","team":"red"})"});
+    f.client->send(masked(0x81, R"({"type":"join","room":"a"})"));
+    f.told();
+    const auto only = [&](std::string claim, std::string value) {
+      auth::Condition condition;
+      condition.kind = auth::Condition::Kind::Equals;
+      condition.claim = std::move(claim);
+      condition.values = {auth::Scalar(std::move(value))};
+      f.reload_route([&](gateway::Route& route) {
+        route.rooms->rules = {{*auth::RoomPattern::parse("*"), condition, condition}};
+      });
+      f.publish("a", "to members");
+      f.session().follow_policy();
+      return f.told();
+    };
+    const std::vector<std::string> heard{"to members"};
+    CHECK(only("plan", "pro") == heard);  // read from what was kept of the token
+    CHECK(only("team", "red") == heard);  // known from the time before
+    CHECK(only("sub", "alice") == heard);
+    CHECK(only("team", "red") == heard);
+    CHECK(only("team", "blue") ==
+          std::vector<std::string>{R"({"type":"left","room":"a","reason":"policy"})"});
+    CHECK(f.adopted.rooms_left == 1);
+  }
+
   TEST_CASE("its message in a room that it loses is refused, and it is told of that first") {
     Fixture f({.rooms = true});
     f.client->send(masked(0x81, R"({"type":"join","room":"a"})"));
     f.told();
-    f.reload_route([](gateway::Route& route) { route.rooms->rules.clear(); });
+    f.reload_route([](gateway::Route& route) { route.rooms->rules = {}; });
     f.client->send(masked(0x81, R"({"type":"message","room":"a","payload":1})"));
     const auto told = f.told();
     REQUIRE(told.size() == 2);
